@@ -37,7 +37,7 @@ class Event:
     """RFC 3339, letter for letter as sent."""
     datacontenttype: str | None = None
     dataschema: str | None = None
-    extensions: Mapping[str, ExtensionValue] = field(default=_NONE)
+    extensions: Mapping[str, ExtensionValue] = field(default_factory=lambda: _NONE)
     data: bytes | None = None
     """JSON text (see the module); None where the event has no data."""
     data_kind: DataKind | None = None
