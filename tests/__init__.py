@@ -1,0 +1,1 @@
+"""A package, so that the suites that several implementations share can be imported."""
