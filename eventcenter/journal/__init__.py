@@ -1,0 +1,22 @@
+"""The journal: what was acknowledged, in files, until it is in an archive.
+
+One folder per writer (an ingest service), read by the loader. `docs/decisions/0001-journal.md` has the why.
+"""
+
+from eventcenter.journal.format import Block, BlockKind, Position, ReadBlock
+from eventcenter.journal.outcomes import Outcome, OutcomeReader, OutcomeWriter
+from eventcenter.journal.reader import Damage, JournalReader
+from eventcenter.journal.writer import JournalWriter
+
+__all__ = [
+    "Block",
+    "BlockKind",
+    "Damage",
+    "JournalReader",
+    "JournalWriter",
+    "Outcome",
+    "OutcomeReader",
+    "OutcomeWriter",
+    "Position",
+    "ReadBlock",
+]

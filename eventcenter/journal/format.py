@@ -1,0 +1,144 @@
+"""The journal's bytes: pure functions between blocks and what stands in a file.
+
+A file is a header of 32 bytes and then blocks, each of which stands for itself:
+
+    file    magic "ECJOURNL" · version u16 · 6 zero bytes · journal id, 16 bytes
+    block   magic "ECB1" · header crc u32 · received_at i64 (µs since 1970) · payload length u32 ·
+            payload crc u32 · events u32 · kind u8 · flags u8 · tenant length u8 · bus length u8 ·
+            tenant · bus · payload
+
+All numbers are little-endian, both checksums CRC-32; the header's covers all that follows it up to the
+payload. The payload of an EVENTS block is journal lines (`eventcenter.event.encode_line`), that of a
+REJECTS block one JSON object a line.
+"""
+
+import struct
+import zlib
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import NamedTuple
+
+VERSION = 1
+FILE_MAGIC = b"ECJOURNL"
+BLOCK_MAGIC = b"ECB1"
+FILE_HEADER = struct.Struct("<8sH6x16s")
+_START = struct.Struct("<4sI")
+_REST = struct.Struct("<qIIIBBBB")
+BLOCK_HEADER_BYTES = _START.size + _REST.size
+_WANTS_OUTCOME = 1
+_SUFFIX = ".journal"
+
+
+class BlockKind(IntEnum):
+    """What a block's payload is."""
+
+    EVENTS = 1
+    REJECTS = 2
+
+
+class Position(NamedTuple):
+    """Where a block stands: its file's number and its ordinal in that file, from 0. Never used twice."""
+
+    file: int
+    block: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Block:
+    """One request's events (or rejects) for one bus of one tenant."""
+
+    kind: BlockKind
+    tenant: str
+    bus: str
+    payload: bytes
+    count: int
+    """Lines in the payload."""
+    wants_outcome: bool = False
+    """Whether somebody waits to hear how many were stored."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReadBlock:
+    """A block with its place and the moment (µs since 1970) at which it was journalled."""
+
+    position: Position
+    received_at: int
+    block: Block
+
+
+def file_path(folder: Path, number: int) -> Path:
+    """The path of the folder's file `number`."""
+    return folder / f"{number:012d}{_SUFFIX}"
+
+
+def file_numbers(folder: Path) -> list[int]:
+    """Numbers of the journal files in a folder, ascending."""
+    return sorted(int(path.stem) for path in folder.glob(f"*{_SUFFIX}") if path.stem.isdigit())
+
+
+def encode_file_header(journal_id: bytes) -> bytes:
+    """The first 32 bytes of a file; `journal_id` has 16."""
+    return FILE_HEADER.pack(FILE_MAGIC, VERSION, journal_id)
+
+
+def decode_file_header(header: bytes) -> bytes:
+    """The journal's id; ValueError where this is no journal file of a version that we read."""
+    if len(header) < FILE_HEADER.size:
+        raise ValueError("the file's header is not whole")
+    magic, version, journal_id = FILE_HEADER.unpack_from(header)
+    if magic != FILE_MAGIC:
+        raise ValueError("not a journal file")
+    if version != VERSION:
+        raise ValueError(f"journal format {version}; this program reads format {VERSION}")
+    return bytes(journal_id)
+
+
+def encode_block(block: Block, received_at: int) -> bytes:
+    """The block's header, tenant and bus; the payload is to follow as it is."""
+    tenant, bus = block.tenant.encode(), block.bus.encode()
+    rest = (
+        _REST.pack(
+            received_at,
+            len(block.payload),
+            zlib.crc32(block.payload),
+            block.count,
+            block.kind,
+            _WANTS_OUTCOME if block.wants_outcome else 0,
+            len(tenant),
+            len(bus),
+        )
+        + tenant
+        + bus
+    )
+    return _START.pack(BLOCK_MAGIC, zlib.crc32(rest)) + rest
+
+
+def decode_block(data: memoryview, offset: int, position: Position) -> tuple[ReadBlock, int] | None:
+    """The block at `offset` and the offset behind it; None where no whole, undamaged block stands there."""
+    start = offset + _START.size
+    if len(data) < offset + BLOCK_HEADER_BYTES:
+        return None
+    magic, header_crc = _START.unpack_from(data, offset)
+    if magic != BLOCK_MAGIC:
+        return None
+    received_at, length, payload_crc, count, kind, flags, tenant_length, bus_length = _REST.unpack_from(
+        data, start
+    )
+    names = start + _REST.size
+    body = names + tenant_length + bus_length
+    end = body + length
+    if len(data) < end or zlib.crc32(data[start:body]) != header_crc:
+        return None
+    payload = data[body:end]
+    if zlib.crc32(payload) != payload_crc:
+        return None
+    block = Block(
+        kind=BlockKind(kind),
+        tenant=str(data[names : names + tenant_length], "utf-8"),
+        bus=str(data[names + tenant_length : body], "utf-8"),
+        payload=bytes(payload),
+        count=count,
+        wants_outcome=bool(flags & _WANTS_OUTCOME),
+    )
+    return ReadBlock(position=position, received_at=received_at, block=block), end

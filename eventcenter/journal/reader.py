@@ -1,0 +1,162 @@
+"""Reads blocks from a writer's folder, also while they are being written."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from eventcenter.journal import format as fmt
+from eventcenter.journal.format import Position, ReadBlock
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Damage:
+    """A stretch of a closed file that holds no whole block: bytes [start, end)."""
+
+    path: Path
+    start: int
+    end: int
+
+
+class JournalReader:
+    """Goes through a folder's blocks in order, once; not thread-safe.
+
+    What stands at the end of the newest file and is not a whole block is taken for a write in progress
+    and read again later. In an older file it is damage: reported, and the search goes on behind it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._number = 0
+        self._offset = 0
+        self._block = 0
+        self._header_seen = False
+        self.journal_id: bytes | None = None
+
+    @property
+    def name(self) -> str:
+        """The writer's name."""
+        return self._folder.name
+
+    def read(self, max_bytes: int) -> tuple[list[ReadBlock], list[Damage]]:
+        """The next whole blocks, until there are `max_bytes` of them (at least one), and damage passed."""
+        blocks: list[ReadBlock] = []
+        damages: list[Damage] = []
+        room = max_bytes
+        while room > 0:
+            if self._number == 0 and not self._advance():
+                break
+            taken = self._read_file(room, blocks, damages)
+            room -= taken
+            if room > 0 and not self._advance():
+                break
+            if room > 0 and taken == 0 and not self._unread():
+                break
+        return blocks, damages
+
+    def release(self, through: Position) -> None:
+        """Remove the files whose every block stands at or before `through`; the newest always stays."""
+        for number in fmt.file_numbers(self._folder):
+            if number < min(through.file, self._number):
+                fmt.file_path(self._folder, number).unlink(missing_ok=True)
+
+    def release_before_current(self) -> None:
+        """Remove all files before the one that is being read."""
+        self.release(Position(self._number, 0))
+
+    def _unread(self) -> bool:
+        path = fmt.file_path(self._folder, self._number)
+        return path.exists() and path.stat().st_size > self._offset
+
+    def _advance(self) -> bool:
+        """Go to the next file if there is one; only when the present one is closed and read to its end."""
+        later = [number for number in fmt.file_numbers(self._folder) if number > self._number]
+        if not later:
+            return False
+        if self._number and self._unread():
+            return True
+        self._number, self._offset, self._block, self._header_seen = later[0], 0, 0, False
+        return True
+
+    def _closed(self) -> bool:
+        return any(number > self._number for number in fmt.file_numbers(self._folder))
+
+    def _read_file(self, room: int, blocks: list[ReadBlock], damages: list[Damage]) -> int:
+        path = fmt.file_path(self._folder, self._number)
+        # Asked before reading: what a closed file holds by then will not grow.
+        closed = self._closed()
+        try:
+            file = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            return 0
+        try:
+            if not self._header_seen and not self._read_header(file, path, closed, damages):
+                return 0
+            data = memoryview(_read_at(file, self._offset, room))
+            if not data:
+                return 0
+            offset = self._take(data, blocks)
+            if offset == 0:
+                # The first block may be larger than the room, or torn: look at all that is left.
+                data = memoryview(_read_at(file, self._offset, os.fstat(file).st_size - self._offset))
+                offset = self._take(data, blocks, most=1)
+                if offset == 0 and closed:
+                    offset = _resync(data)
+                    damages.append(Damage(path=path, start=self._offset, end=self._offset + offset))
+                    self._block += 1
+            self._offset += offset
+            return offset
+        finally:
+            os.close(file)
+
+    def _read_header(self, file: int, path: Path, closed: bool, damages: list[Damage]) -> bool:
+        header = _read_at(file, 0, fmt.FILE_HEADER.size)
+        if len(header) < fmt.FILE_HEADER.size and not closed:
+            return False
+        try:
+            self.journal_id = fmt.decode_file_header(header)
+            self._offset = fmt.FILE_HEADER.size
+        except ValueError:
+            size = os.fstat(file).st_size
+            if size:
+                damages.append(Damage(path=path, start=0, end=size))
+            self._offset = size
+        self._header_seen = True
+        return True
+
+    def _take(self, data: memoryview, blocks: list[ReadBlock], most: int = 1 << 30) -> int:
+        offset = 0
+        while most > 0:
+            found = fmt.decode_block(data, offset, Position(self._number, self._block))
+            if found is None:
+                break
+            block, offset = found
+            blocks.append(block)
+            self._block += 1
+            most -= 1
+        return offset
+
+
+def scan_file(path: Path) -> tuple[int, ReadBlock | None]:
+    """Where a file's last whole block ends, and that block; the header's end where there is none."""
+    data = memoryview(path.read_bytes())
+    offset, index, last = min(len(data), fmt.FILE_HEADER.size), 0, None
+    number = int(path.stem)
+    while (found := fmt.decode_block(data, offset, Position(number, index))) is not None:
+        last, offset = found
+        index += 1
+    return offset, last
+
+
+def _read_at(file: int, offset: int, length: int) -> bytes:
+    return os.pread(file, length, offset) if length > 0 else b""
+
+
+def _resync(data: memoryview) -> int:
+    """How far to go to the next block that is whole, or to the end."""
+    raw = bytes(data)
+    at = raw.find(fmt.BLOCK_MAGIC, 1)
+    while at != -1:
+        if fmt.decode_block(data, at, Position(0, 0)) is not None:
+            return at
+        at = raw.find(fmt.BLOCK_MAGIC, at + 1)
+    return len(raw)

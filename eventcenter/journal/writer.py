@@ -1,0 +1,233 @@
+"""Appends blocks to the journal and makes them durable."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from eventcenter.clock import Clock, to_micros
+from eventcenter.errors import Busy, Conflict, StorageFull, Unavailable
+from eventcenter.journal import format as fmt
+from eventcenter.journal.format import Block, Position
+from eventcenter.journal.reader import scan_file
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_MEASURE_EVERY_S = 0.25
+
+
+class JournalWriter:
+    """One writer's folder. Thread-safe, but meant to be given whole groups by one committer.
+
+    After a crash it begins a new file, so that a position is never used twice, and cuts the torn tail of
+    the old one, which nobody was told to be durable.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        clock: Clock,
+        writer: str = "main",
+        max_bytes: int = 4 << 30,
+        segment_bytes: int = 64 << 20,
+        disk_floor_bytes: int = 0,
+    ) -> None:
+        """Open (and make) the folder `folder/writer`.
+
+        Raises Conflict where another process writes to it already.
+        """
+        self._folder = folder / writer
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._clock = clock
+        self._max_bytes = max_bytes
+        self._segment_bytes = segment_bytes
+        self._disk_floor = disk_floor_bytes
+        self._mutex = threading.Lock()
+        self._lock_file = self._lock()
+        self.journal_id = journal_id(self._folder)
+        self._measured_at = -_MEASURE_EVERY_S
+        self._size = 0
+        self._last_received = 0
+        numbers = fmt.file_numbers(self._folder)
+        self._number = numbers[-1] if numbers else 0
+        if numbers:
+            self._recover(fmt.file_path(self._folder, self._number))
+        self._file = -1
+        self._next_file()
+
+    def append(self, blocks: Sequence[Block]) -> list[Position]:
+        """Append the blocks, sync once, and return their positions; blocks the caller.
+
+        All have the same `received_at`, which never decreases. Raises Busy where the journal is at its
+        bound, StorageFull at the disk's floor or where the disk is full, Unavailable where it fails
+        otherwise; then none of the blocks is journalled.
+        """
+        with self._mutex:
+            self._check_room(sum(len(block.payload) + 128 for block in blocks))
+            if self._file < 0 or self._offset >= self._segment_bytes:
+                self._next_file()
+            self._last_received = max(self._last_received, to_micros(self._clock.now()))
+            parts: list[bytes] = []
+            for block in blocks:
+                parts.append(fmt.encode_block(block, self._last_received))
+                parts.append(block.payload)
+            data = b"".join(parts)
+            self._write(data)
+            first = self._block
+            self._block += len(blocks)
+            self._offset += len(data)
+            self._size += len(data)
+            return [Position(self._number, first + index) for index in range(len(blocks))]
+
+    def size(self) -> int:
+        """Bytes in the writer's folder, at most a quarter of a second old."""
+        now = time.monotonic()
+        if now - self._measured_at >= _MEASURE_EVERY_S:
+            self._measure()
+        return self._size
+
+    def close(self) -> None:
+        """Give the folder free."""
+        with self._mutex:
+            if self._file >= 0:
+                os.close(self._file)
+                self._file = -1
+            os.close(self._lock_file)
+
+    def _write(self, data: bytes) -> None:
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._file, view) :]
+            os.fdatasync(self._file)
+        except OSError as error:
+            self._give_up_file()
+            if error.errno in _FULL:
+                raise StorageFull(
+                    "The disk is full; nothing of this request was kept.",
+                    remedy="free disk space; ingest goes on by itself",
+                ) from error
+            raise Unavailable(
+                f"The journal cannot be written: {error.strerror}.",
+                value=self._folder,
+                remedy="look at the disk; the request can be sent again",
+            ) from error
+
+    def _give_up_file(self) -> None:
+        """After a failed write or sync what stands behind the last good offset is not to be trusted."""
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._file, self._offset)
+        os.close(self._file)
+        self._file = -1
+
+    def _check_room(self, wanted: int) -> None:
+        if self.size() + wanted > self._max_bytes:
+            self._measure()
+            if self._size + wanted > self._max_bytes:
+                raise Busy(
+                    "The journal is at its bound because the loader is behind.",
+                    value=f"{self._size} bytes",
+                    rule=f"at most {self._max_bytes} bytes (EVENTCENTER_JOURNAL_MAX_BYTES)",
+                    remedy="send it again later; if this lasts, see whether the server runs",
+                    retry_after=5,
+                )
+        if self._disk_floor:
+            stats = os.statvfs(self._folder)
+            free = stats.f_bavail * stats.f_frsize
+            if free - wanted < self._disk_floor:
+                raise StorageFull(
+                    "Free disk space is at its floor; nothing of this request was kept.",
+                    value=f"{free} bytes free",
+                    rule=f"at least {self._disk_floor} bytes stay free (EVENTCENTER_DISK_FLOOR_BYTES)",
+                    remedy="free disk space; ingest goes on by itself",
+                )
+
+    def _measure(self) -> None:
+        total = 0
+        for number in fmt.file_numbers(self._folder):
+            with contextlib.suppress(FileNotFoundError):
+                total += fmt.file_path(self._folder, number).stat().st_size
+        self._size = total
+        self._measured_at = time.monotonic()
+
+    def _next_file(self) -> None:
+        try:
+            if self._file >= 0:
+                os.close(self._file)
+                self._file = -1
+            number = self._number + 1
+            header = fmt.encode_file_header(self.journal_id)
+            path = fmt.file_path(self._folder, number)
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC, 0o600)
+            try:
+                os.write(file, header)
+                os.fdatasync(file)
+                sync_folder(self._folder)
+            except OSError:
+                os.close(file)
+                path.unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            kind = StorageFull if error.errno in _FULL else Unavailable
+            raise kind(
+                f"No new journal file can be begun: {error.strerror}.",
+                value=self._folder,
+                remedy="look at the disk; ingest goes on by itself",
+            ) from error
+        self._file, self._number = file, number
+        self._offset = len(header)
+        self._block = 0
+
+    def _recover(self, path: Path) -> None:
+        """Cut what a crash tore from the last file, and go on from its clock."""
+        end, last = scan_file(path)
+        if last is not None:
+            self._last_received = last.received_at
+        with path.open("r+b") as file:
+            file.truncate(end)
+            os.fsync(file.fileno())
+
+    def _lock(self) -> int:
+        file = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(file)
+            raise Conflict(
+                "Another ingest service writes to this journal.",
+                value=self._folder,
+                rule="one ingest service per journal folder",
+                remedy="stop the other one, or give this one its own data folder (EVENTCENTER_DATA_DIR)",
+            ) from error
+        return file
+
+
+def journal_id(folder: Path) -> bytes:
+    """The folder's id, 16 random bytes, made on first use.
+
+    A loader remembers how far it came by this id: a journal that was deleted and begun anew is another.
+    """
+    path = folder / "id"
+    if not path.exists():
+        fresh = path.with_suffix(".new")
+        with fresh.open("wb") as file:
+            file.write(secrets.token_bytes(16))
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.rename(path)
+        sync_folder(folder)
+    return path.read_bytes()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a folder's entries durable."""
+    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
