@@ -43,13 +43,9 @@ class JournalReader:
         damages: list[Damage] = []
         room = max_bytes
         while room > 0:
-            if self._number == 0 and not self._advance():
-                break
-            taken = self._read_file(room, blocks, damages)
+            taken = self._read_file(room, blocks, damages) if self._number else 0
             room -= taken
-            if room > 0 and not self._advance():
-                break
-            if room > 0 and taken == 0 and not self._unread():
+            if taken == 0 and not self._advance():
                 break
         return blocks, damages
 
@@ -59,16 +55,12 @@ class JournalReader:
             if number < min(through.file, self._number):
                 fmt.file_path(self._folder, number).unlink(missing_ok=True)
 
-    def release_before_current(self) -> None:
-        """Remove all files before the one that is being read."""
-        self.release(Position(self._number, 0))
-
     def _unread(self) -> bool:
         path = fmt.file_path(self._folder, self._number)
         return path.exists() and path.stat().st_size > self._offset
 
     def _advance(self) -> bool:
-        """Go to the next file if there is one; only when the present one is closed and read to its end."""
+        """Whether there is more to read now; goes to the next file once the present one is read to its end."""
         later = [number for number in fmt.file_numbers(self._folder) if number > self._number]
         if not later:
             return False
