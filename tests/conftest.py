@@ -1,6 +1,6 @@
 """Tests marked `browser`, `javascript` or `curl` need a program that not every machine has.
 
-Without it they are skipped and say why; EVENTCENTER_REQUIRE=browser,javascript,curl (CI) makes that a failure.
+Without it they are skipped and say why; EVENTCENTER_REQUIRE=browser,javascript,curl (CI) makes it fail.
 """
 
 import os

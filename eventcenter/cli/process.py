@@ -1,0 +1,71 @@
+"""`python -m eventcenter.cli.process NAME [--parent PID]`: one of the product's processes.
+
+Each is imported only when it is the one to run: the ingest process must not load DuckDB.
+"""
+
+import argparse
+import runpy
+import sys
+from collections.abc import Callable, Mapping
+
+from eventcenter import logs, settings
+from eventcenter.cli.parent import end_with
+from eventcenter.errors import EventCenterError
+from eventcenter.settings import Settings
+
+
+def _ingest(chosen: Settings) -> None:
+    from ingest.service import run
+
+    run(chosen)
+
+
+def _server(chosen: Settings) -> None:
+    from eventcenter.server import run
+
+    run(chosen)
+
+
+def _dashboard(_chosen: Settings) -> None:
+    # Nothing imports app: it is run as `python -m app.server` would run it, in this process.
+    runpy.run_module("app.server", run_name="__main__")
+
+
+def _demo(chosen: Settings) -> None:
+    from eventcenter.demo.run import run
+
+    run(chosen)
+
+
+PROCESSES: Mapping[str, Callable[[Settings], None]] = {
+    "ingest": _ingest,
+    "server": _server,
+    "dashboard": _dashboard,
+    "demo": _demo,
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the process until it is told to stop; returns 0, or 1 with one sentence on stderr."""
+    parser = argparse.ArgumentParser(prog="python -m eventcenter.cli.process", description=__doc__)
+    parser.add_argument("name", choices=sorted(PROCESSES))
+    parser.add_argument("--parent", type=int, help="end when this process is no longer the parent")
+    chosen = parser.parse_args(arguments)
+    if chosen.parent is not None:
+        end_with(chosen.parent)
+    try:
+        found = settings.load()
+        logs.configure(level=found.log_level, process=chosen.name)
+        # The module below reads no arguments of ours.
+        sys.argv[1:] = []
+        PROCESSES[chosen.name](found)
+    except EventCenterError as error:
+        print(f"{chosen.name}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
