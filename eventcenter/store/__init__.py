@@ -1,0 +1,5 @@
+"""The relational store: who may do what, rules and targets, and the truth about what we did with events."""
+
+from eventcenter.store.store import ReadOnlyStore, Store
+
+__all__ = ["ReadOnlyStore", "Store"]
