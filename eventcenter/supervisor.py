@@ -74,7 +74,7 @@ def process_child(name: str, *, host: str, port: int, port_setting: str, ready_p
 
 
 class Supervisor:
-    """Keeps the children running until `stop`; `say(name, line)` gets what they print and what happens to them.
+    """Keeps the children running until `stop`; `say(name, line)` gets what they print and what befalls them.
 
     `run` must be called on the thread that lives longest: Linux ends a child when the thread that started it
     ends.
@@ -94,10 +94,11 @@ class Supervisor:
         self._hurry = self._stopping
         self._stopping = True
 
-    def stop_on_signals(self) -> None:
-        """Make Ctrl-C, SIGTERM and a closed terminal a call of `stop`."""
+    def run_until_signal(self, ready: Callable[[], None]) -> None:
+        """`run` until Ctrl-C, SIGTERM or a closed terminal; on the main thread only."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self.stop)
+        self.run(ready)
 
     def run(self, ready: Callable[[], None]) -> None:
         """Start all in order, call `ready` once all are, and watch them until `stop`.

@@ -1,0 +1,177 @@
+"""`eventcenter up`, `serve` and `dashboard`: run the product."""
+
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eventcenter import settings
+from eventcenter.cli.output import err, out
+from eventcenter.settings import Settings
+from eventcenter.supervisor import Child, Supervisor, check_ports, process_child
+
+
+def up(
+    *,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Also feed a small Kubernetes cluster's events on bus k8s.")
+    ] = False,
+) -> None:
+    """Start everything: ingest service, server and dashboard; Ctrl-C stops all.
+
+    Prints the addresses and a link that signs you in once. Exit code: 0 stopped as asked, 1 could not start.
+    """
+    chosen = settings.load()
+    children = [_ingest(chosen), _server(chosen), _dashboard(chosen)]
+    if demo:
+        children.append(_demo(chosen))
+    _run(chosen, children, lambda: _say_up(chosen, demo=demo))
+
+
+def serve() -> None:
+    """Start ingest service and server without the dashboard; Ctrl-C or SIGTERM stops both.
+
+    Exit code: 0 stopped as asked, 1 could not start.
+    """
+    chosen = settings.load()
+
+    def say() -> None:
+        out.print(f"Events go to   {chosen.ingest_url}", markup=False)
+        out.print(f"The API is at  {chosen.api_url}", markup=False)
+        out.print("Ctrl-C stops both.")
+
+    _run(chosen, [_ingest(chosen), _server(chosen)], say)
+
+
+def dashboard() -> None:
+    """Start the dashboard alone, for a server that runs already; Ctrl-C stops it.
+
+    Exit code: 0 stopped as asked, 1 could not start.
+    """
+    chosen = settings.load()
+    out.print(f"The dashboard is at  {chosen.dashboard_url}", markup=False)
+    Supervisor([_dashboard(chosen)], say=_relay).run_until_signal(_nothing)
+
+
+def _run(chosen: Settings, children: list[Child], ready: Callable[[], None]) -> None:
+    check_ports(children)
+    prepare(chosen)
+    err.print("Starting…")
+    Supervisor(children, say=_relay).run_until_signal(ready)
+    err.print("Stopped.")
+
+
+def prepare(chosen: Settings) -> None:
+    """Make the data folder (0700) and a store that is up to date, with tenant and bus `default`."""
+    from eventcenter.store import Store
+    from eventcenter.store.bootstrap import bootstrap
+    from eventcenter.store.secrets import SecretBox
+
+    chosen.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with Store.open(chosen) as store:
+        bootstrap(store, SecretBox(chosen))
+
+
+def _say_up(chosen: Settings, *, demo: bool) -> None:
+    program = _program()
+    lines = [
+        "",
+        f"Dashboard      {chosen.dashboard_url}",
+        f"API            {chosen.api_url}",
+        f"Events go to   {chosen.ingest_url}",
+        *(
+            [f"DingTalk page  http://127.0.0.1:{chosen.robot_port}  (what the demo's robot receives)"]
+            if demo
+            else []
+        ),
+        "",
+        "Sign in (once, within 15 minutes):",
+        f"  {_sign_in_url(chosen)}",
+        f"A password for later, or another link:  {program} user password admin  ·  {program} user link admin",
+        "",
+        "Send an event:",
+        f"  TOKEN=$({program} token create --role writer --name curl --quiet)",
+        f"  curl {chosen.ingest_url}/v1/buses/default/events \\",
+        "    -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/cloudevents+json' \\",
+        '    -d \'{"specversion":"1.0","id":"1","source":"/hello","type":"com.example.hello",'
+        '"data":{"text":"Hello"}}\'',
+        "",
+        "Ctrl-C stops everything.",
+    ]
+    for line in lines:
+        out.print(line, markup=False)
+
+
+def _sign_in_url(chosen: Settings) -> str:
+    from eventcenter.store import Store
+    from eventcenter.store.bootstrap import FIRST_USER, sign_in_link
+
+    with Store.open(chosen) as store:
+        return f"{chosen.dashboard_url}/auth/link?code={sign_in_link(store, FIRST_USER)}"
+
+
+def _program() -> str:
+    """This program as a person would type it here."""
+    called = Path(sys.argv[0])
+    found = shutil.which(called.name)
+    if found is not None and called.exists() and Path(found).samefile(called):
+        return called.name
+    return os.path.relpath(called) if called.name == "eventcenter" else "python -m eventcenter"
+
+
+_relay_lock = threading.Lock()
+
+
+def _relay(name: str, line: str) -> None:
+    with _relay_lock:
+        sys.stderr.write(f"{name:<10} | {line}\n")
+        sys.stderr.flush()
+
+
+def _nothing() -> None:
+    return
+
+
+def _ingest(chosen: Settings) -> Child:
+    return process_child(
+        "ingest",
+        host=chosen.ingest_host,
+        port=chosen.ingest_port,
+        port_setting="EVENTCENTER_INGEST_PORT",
+        ready_path="/readyz",
+    )
+
+
+def _server(chosen: Settings) -> Child:
+    return process_child(
+        "server",
+        host=chosen.api_host,
+        port=chosen.api_port,
+        port_setting="EVENTCENTER_API_PORT",
+        ready_path="/readyz",
+    )
+
+
+def _dashboard(chosen: Settings) -> Child:
+    return process_child(
+        "dashboard",
+        host=chosen.dashboard_host,
+        port=chosen.dashboard_port,
+        port_setting="EVENTCENTER_DASHBOARD_PORT",
+        ready_path="/_stcore/health",
+    )
+
+
+def _demo(chosen: Settings) -> Child:
+    return process_child(
+        "demo",
+        host="127.0.0.1",
+        port=chosen.robot_port,
+        port_setting="EVENTCENTER_ROBOT_PORT",
+        ready_path="/",
+    )

@@ -1,0 +1,150 @@
+"""Sends events to an ingest service, and sends again what may not have arrived: ids make that safe."""
+
+import gzip
+import ipaddress
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import quote, urlsplit
+
+import httpx
+import msgspec
+
+from eventcenter.client.wire import problem
+from eventcenter.errors import EventCenterError, InvalidInput, Unavailable
+
+BATCH_BYTES = 4 << 20
+"""Most bytes of events in one request, before compression."""
+
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 30.0
+_RETRIED = frozenset({429, 502, 503, 504, 507})
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that was refused: its place in the request and why."""
+
+    index: int
+    error: str
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """What the service answered; `stored` and `duplicates` only where the archive was waited for."""
+
+    accepted: int
+    rejected: tuple[Refusal, ...] = ()
+    stored: int | None = None
+    duplicates: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Persistence:
+    """How often a request is tried, and what waits in between (seconds)."""
+
+    attempts: int = 8
+    wait: Callable[[float], None] = time.sleep
+
+
+class Sender:
+    """Posts to one bus of the ingest service at `url`, as the holder of `token`.
+
+    Raises what the service refuses as an error of eventcenter.errors. 429, 502, 503, 504, 507 and a lost
+    connection are tried again with growing pauses (or the service's own Retry-After) before they are raised.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        bus: str,
+        token: str,
+        transport: httpx.BaseTransport | None = None,
+        persistence: Persistence | None = None,
+    ) -> None:
+        self._url = f"{url.rstrip('/')}/v1/buses/{quote(bus, safe='')}/events"
+        self._persistence = persistence or Persistence()
+        self._http = httpx.Client(
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=60,
+            transport=transport,
+            # A proxy of the environment is for other machines.
+            trust_env=not _is_loopback(url),
+        )
+
+    def send_lines(self, events: Sequence[bytes], *, wait_archived: bool = False) -> Receipt:
+        """Send events, each the JSON of one CloudEvent on one line; at most about BATCH_BYTES together."""
+        body = gzip.compress(b"\n".join(events) + b"\n", compresslevel=1)
+        headers = {"Content-Type": "application/x-ndjson", "Content-Encoding": "gzip"}
+        return self._post(headers, body, wait_archived=wait_archived, count=len(events))
+
+    def send_binary(self, headers: Mapping[str, str], body: bytes) -> Receipt:
+        """Send one event in the binary mode of CloudEvents' HTTP binding."""
+        return self._post(headers, body, wait_archived=False, count=1)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _post(self, headers: Mapping[str, str], body: bytes, *, wait_archived: bool, count: int) -> Receipt:
+        query = {"wait": "archived"} if wait_archived else {}
+        pause = _FIRST_PAUSE_S
+        for last in range(self._persistence.attempts - 1, -1, -1):
+            try:
+                answer = self._http.post(self._url, content=body, headers=dict(headers), params=query)
+            except httpx.InvalidURL as error:
+                raise InvalidInput("the address of the ingest service is none", value=self._url) from error
+            except httpx.TransportError as error:
+                if not last:
+                    raise Unavailable(
+                        f"the ingest service does not answer ({type(error).__name__})",
+                        value=self._url,
+                        remedy="check that it runs there: `eventcenter up` or `eventcenter serve`",
+                    ) from error
+            else:
+                if answer.status_code not in _RETRIED or not last:
+                    return _receipt(answer, count)
+                pause = max(pause, _retry_after(answer))
+            self._persistence.wait(min(pause, _LONGEST_PAUSE_S))
+            pause *= 2
+        raise AssertionError("the last attempt returns or raises")
+
+
+def _receipt(answer: httpx.Response, count: int) -> Receipt:
+    if answer.status_code == 200:
+        return msgspec.json.decode(answer.content, type=Receipt)
+    error = problem(answer.status_code, answer.headers, answer.content)
+    if answer.status_code != 400:
+        raise error
+    # Nothing of it was valid: the answer is a problem that lists the refusals.
+    return Receipt(accepted=0, rejected=_refusals(answer.content, error, count))
+
+
+def _refusals(content: bytes, error: EventCenterError, count: int) -> tuple[Refusal, ...]:
+    try:
+        listed = msgspec.json.decode(content, type=_Problem).rejected
+    except msgspec.DecodeError:
+        listed = ()
+    return listed or tuple(Refusal(index=index, error=error.detail) for index in range(count))
+
+
+class _Problem(msgspec.Struct, frozen=True):
+    rejected: tuple[Refusal, ...] = ()
+
+
+def _retry_after(answer: httpx.Response) -> float:
+    text = answer.headers.get("Retry-After", "")
+    return float(text) if text.isdigit() else 0.0
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
