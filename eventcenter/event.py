@@ -90,18 +90,20 @@ def encode_line(event: Event) -> bytes:
     that no field needs quoting and the loader may split lines without parsing JSON.
     """
     extensions = _encode(dict(event.extensions)).decode() if event.extensions else ""
-    head = "\t".join((
-        event.id,
-        event.source,
-        event.type,
-        event.subject or "",
-        event.time or "",
-        event.datacontenttype or "",
-        event.dataschema or "",
-        extensions,
-        event.data_kind or "",
-        "",
-    ))
+    head = "\t".join(
+        (
+            event.id,
+            event.source,
+            event.type,
+            event.subject or "",
+            event.time or "",
+            event.datacontenttype or "",
+            event.dataschema or "",
+            extensions,
+            event.data_kind or "",
+            "",
+        )
+    )
     return b"%b%b\n" % (head.encode(), b"" if event.data is None else single_line(event.data))
 
 

@@ -37,6 +37,11 @@ class JournalReader:
         """The writer's name."""
         return self._folder.name
 
+    @property
+    def next_position(self) -> Position:
+        """Where the next block to be read stands."""
+        return Position(self._number, self._block)
+
     def read(self, max_bytes: int) -> tuple[list[ReadBlock], list[Damage]]:
         """The next whole blocks, until there are `max_bytes` of them (at least one), and damage passed."""
         blocks: list[ReadBlock] = []
@@ -60,7 +65,7 @@ class JournalReader:
         return path.exists() and path.stat().st_size > self._offset
 
     def _advance(self) -> bool:
-        """Whether there is more to read now; goes to the next file once the present one is read to its end."""
+        """Whether there is more to read now; goes to the next file at the present one's end."""
         later = [number for number in fmt.file_numbers(self._folder) if number > self._number]
         if not later:
             return False

@@ -1,0 +1,281 @@
+"""Journal → archives, exactly once; runs in the server.
+
+Each tenant's archive remembers how far it has loaded each journal, in the transaction that loads. So a
+crash at any point loads nothing twice and skips nothing: the blocks are read again, and those at or
+before the position are passed over. A journal file goes when all its blocks are in archives.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import structlog
+
+from eventcenter.archive import Archive, Archives, Poison
+from eventcenter.archive.load import Reject
+from eventcenter.clock import Clock, from_micros
+from eventcenter.journal import (
+    BlockKind,
+    Damage,
+    JournalReader,
+    Outcome,
+    OutcomeWriter,
+    Position,
+    ReadBlock,
+)
+from eventcenter.journal.format import file_numbers, file_path
+
+_log = structlog.get_logger("loader")
+_LOOK_AGAIN_S = 0.01
+_RETRY_S = 2.0
+_IDLE_CHECKPOINT_S = 5.0
+_REJECT_BYTES = 256 << 10
+
+
+@dataclass(kw_only=True)
+class _Journal:
+    """One writer's folder on its way into the archives."""
+
+    folder: Path
+    reader: JournalReader
+    outcomes: OutcomeWriter
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+
+@dataclass(kw_only=True)
+class _Stuck:
+    """A tenant whose archive refused a load for a passing reason: a full disk, a lack of memory."""
+
+    first: dict[str, Position]
+    """By writer, the first block that is still to be loaded."""
+    since: int
+    retry_at: float
+
+
+class Loader:
+    """Moves blocks from all writers' journals; `step` is not thread-safe, the rest is."""
+
+    def __init__(
+        self,
+        folder: Path,
+        archives: Archives,
+        *,
+        clock: Clock,
+        batch_bytes: int = 48 << 20,
+        on_loaded: Callable[[str], None] = lambda _tenant: None,
+    ) -> None:
+        """`on_loaded` is called with a tenant's id after each commit."""
+        self._folder = folder
+        self._archives = archives
+        self._clock = clock
+        self._batch_bytes = batch_bytes
+        self._on_loaded = on_loaded
+        self._journals: dict[str, _Journal] = {}
+        self._stuck: dict[str, _Stuck] = {}
+        self._oldest: dict[str, int] = {}
+        self.loaded_events = 0
+        self.damages = 0
+
+    def run(self, stop: threading.Event) -> None:
+        """Step until `stop` is set; an error is logged and the step tried again."""
+        idle_since: float | None = None
+        while not stop.is_set():
+            try:
+                worked = self.step()
+            except Exception:  # noqa: BLE001 whatever it is, the loader goes on
+                _log.exception("a step of the loader failed; it is tried again")
+                stop.wait(_RETRY_S)
+                continue
+            if worked:
+                idle_since = None
+                continue
+            now = time.monotonic()
+            idle_since = idle_since or now
+            if now - idle_since >= _IDLE_CHECKPOINT_S:
+                self._archives.checkpoint()
+                idle_since = now
+            stop.wait(_LOOK_AGAIN_S)
+        for journal in self._journals.values():
+            journal.outcomes.close()
+        self._journals.clear()
+
+    def step(self) -> bool:
+        """Load what each journal holds, at most one batch of each; whether there was anything."""
+        self._find_journals()
+        worked = False
+        for journal in self._journals.values():
+            worked |= self._retry_stuck(journal)
+            worked |= self._load_next(journal)
+        return worked
+
+    def lag_s(self, tenant_id: str | None = None) -> float:
+        """Age in seconds of the oldest block being loaded or stuck, of one tenant or of all; else 0."""
+        oldest = dict(self._oldest) | {tenant: stuck.since for tenant, stuck in self._stuck.items()}
+        stamps = [at for tenant, at in oldest.items() if tenant_id in {None, tenant}]
+        if not stamps:
+            return 0.0
+        return max(0.0, (self._clock.now() - from_micros(min(stamps))).total_seconds())
+
+    def stuck(self) -> list[str]:
+        """Tenants whose archive cannot be loaded at the moment."""
+        return list(self._stuck)
+
+    def journal_bytes(self) -> int:
+        """Bytes that stand in all journal files."""
+        total = 0
+        for journal in list(self._journals.values()):
+            for number in file_numbers(journal.folder):
+                path = file_path(journal.folder, number)
+                total += path.stat().st_size if path.exists() else 0
+        return total
+
+    def _find_journals(self) -> None:
+        if not self._folder.exists():
+            return
+        for folder in sorted(self._folder.iterdir()):
+            if folder.name not in self._journals and (folder / "id").exists():
+                self._journals[folder.name] = _Journal(
+                    folder=folder, reader=JournalReader(folder), outcomes=OutcomeWriter(folder)
+                )
+
+    def _load_next(self, journal: _Journal) -> bool:
+        blocks, damages = journal.reader.read(self._batch_bytes)
+        for damage in damages:
+            self._quarantine(damage)
+        if not blocks:
+            return bool(damages)
+        by_tenant: dict[str, list[ReadBlock]] = {}
+        for block in blocks:
+            by_tenant.setdefault(block.block.tenant, []).append(block)
+        self._oldest = {tenant: theirs[0].received_at for tenant, theirs in by_tenant.items()}
+        try:
+            for tenant, theirs in by_tenant.items():
+                if tenant in self._stuck:
+                    self._stuck[tenant].first.setdefault(journal.name, theirs[0].position)
+                else:
+                    self._load(journal, tenant, theirs)
+                self._oldest.pop(tenant, None)
+        finally:
+            self._oldest = {}
+        self._release(journal, blocks[-1].position)
+        return True
+
+    def _load(self, journal: _Journal, tenant: str, blocks: Sequence[ReadBlock]) -> None:
+        archive = self._archives.tenant(tenant)
+        journal_id = journal.reader.journal_id or b""
+        try:
+            outcomes = _load_or_bisect(archive, journal_id, journal.name, blocks)
+        except Exception:  # noqa: BLE001 whatever it is, other tenants go on
+            _log.exception("an archive cannot be loaded; its events wait in the journal", tenant=tenant)
+            stuck = self._stuck.setdefault(
+                tenant, _Stuck(first={}, since=blocks[0].received_at, retry_at=0.0)
+            )
+            stuck.first.setdefault(journal.name, blocks[0].position)
+            stuck.retry_at = time.monotonic() + _RETRY_S
+            return
+        self.loaded_events += sum(outcome.stored for outcome in outcomes)
+        self._tell(journal, archive, journal_id, blocks, outcomes)
+        self._on_loaded(tenant)
+
+    def _tell(
+        self,
+        journal: _Journal,
+        archive: Archive,
+        journal_id: bytes,
+        blocks: Sequence[ReadBlock],
+        outcomes: Sequence[Outcome],
+    ) -> None:
+        waited = {block.position for block in blocks if block.block.wants_outcome}
+        if not waited:
+            return
+        told = [outcome for outcome in outcomes if outcome.position in waited]
+        missing = waited - {outcome.position for outcome in told}
+        if missing:
+            told += archive.known_outcomes(journal_id, sorted(missing))
+        journal.outcomes.write(told)
+
+    def _retry_stuck(self, journal: _Journal) -> bool:
+        """Read again, from the oldest file, what stuck tenants still need."""
+        now = time.monotonic()
+        due = [
+            tenant
+            for tenant, stuck in self._stuck.items()
+            if journal.name in stuck.first and stuck.retry_at <= now
+        ]
+        for tenant in due:
+            stuck = self._stuck.pop(tenant)
+            again = JournalReader(journal.folder)
+            while tenant not in self._stuck:
+                blocks, _ = again.read(self._batch_bytes)
+                theirs = [
+                    block
+                    for block in blocks
+                    if block.block.tenant == tenant and block.position < journal.reader.next_position
+                ]
+                if theirs:
+                    self._load(journal, tenant, theirs)
+                if not blocks or blocks[-1].position >= journal.reader.next_position:
+                    break
+            others = {name: place for name, place in stuck.first.items() if name != journal.name}
+            if others:
+                waiting = self._stuck.setdefault(
+                    tenant, _Stuck(first={}, since=stuck.since, retry_at=stuck.retry_at)
+                )
+                waiting.first |= others
+        return bool(due)
+
+    def _release(self, journal: _Journal, through: Position) -> None:
+        held = [stuck.first[journal.name] for stuck in self._stuck.values() if journal.name in stuck.first]
+        journal.reader.release(min([through, *held]))
+
+    def _quarantine(self, damage: Damage) -> None:
+        """Keep damaged bytes aside for a person to look at; they were never whole or are no longer."""
+        self.damages += 1
+        folder = damage.path.parent / "damaged"
+        folder.mkdir(exist_ok=True, mode=0o700)
+        copy = folder / f"{damage.path.stem}-{damage.start}.bin"
+        with damage.path.open("rb") as file:
+            file.seek(damage.start)
+            copy.write_bytes(file.read(damage.end - damage.start))
+        _log.error("the journal is damaged; the bytes were kept aside", file=str(copy))
+
+
+def _load_or_bisect(
+    archive: Archive, journal_id: bytes, writer: str, blocks: Sequence[ReadBlock]
+) -> list[Outcome]:
+    """Load; where a poison block is among them, halve until it stands alone, and salvage its good lines."""
+    try:
+        return archive.load(journal_id, writer, blocks)
+    except Poison as poison:
+        if len(blocks) > 1:
+            middle = len(blocks) // 2
+            return [
+                *_load_or_bisect(archive, journal_id, writer, blocks[:middle]),
+                *_load_or_bisect(archive, journal_id, writer, blocks[middle:]),
+            ]
+        _log.exception("a poison block; its readable events are loaded", tenant=blocks[0].block.tenant)
+        return _salvage(archive, journal_id, writer, blocks[0], str(poison))
+
+
+def _salvage(archive: Archive, journal_id: bytes, writer: str, block: ReadBlock, error: str) -> list[Outcome]:
+    if block.block.kind is BlockKind.EVENTS:
+        lines, rejects = archive.readable(block)
+        good = replace(block, block=replace(block.block, payload=b"".join(lines), count=len(lines)))
+        try:
+            return archive.load(journal_id, writer, [good], rejects=rejects)
+        except Poison as again:
+            error = str(again)
+    whole = Reject(
+        bus=block.block.bus,
+        received_at=block.received_at,
+        reason="unreadable",
+        error=f"the journal's block cannot be read: {error}",
+        bytes=block.block.payload[:_REJECT_BYTES],
+    )
+    empty = replace(block, block=replace(block.block, kind=BlockKind.EVENTS, payload=b"", count=0))
+    return archive.load(journal_id, writer, [empty], rejects=[whole])
