@@ -35,7 +35,8 @@ def _program(
 ) -> None:
     """Event Center: keep every event, look at all of it, act on it without code.
 
-    Settings come from EVENTCENTER_… variables and from .env in the working folder: docs/settings.md lists them.
+    Settings come from EVENTCENTER_… variables and from .env in the working folder; docs/settings.md lists
+    them.
     """
 
 

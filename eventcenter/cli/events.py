@@ -17,7 +17,7 @@ from eventcenter.sender import BATCH_BYTES
 
 @dataclass(frozen=True, kw_only=True)
 class FileEvent:
-    """One event's JSON on one line, where it stood (line or place in the array, from 1), bytes read so far."""
+    """An event's JSON on one line, its place (line, or place in the array, from 1), and bytes read so far."""
 
     text: bytes
     place: int
@@ -27,8 +27,8 @@ class FileEvent:
 def read_events(file: BinaryIO) -> Iterator[FileEvent]:
     """The events of NDJSON, of one JSON array, or of one JSON object over several lines.
 
-    NDJSON is read line by line, so its size does not matter; lines that are no JSON are passed on, the service
-    keeps them as rejects. Raises InvalidInput for an array or object that is broken.
+    NDJSON is read line by line, so its size does not matter; lines that are no JSON are passed on, and the
+    service keeps them as rejects. Raises InvalidInput for an array or object that is broken.
     """
     lines = enumerate(iter(file.readline, b""), start=1)
     read = 0
@@ -63,7 +63,7 @@ def _whole(first: bytes, file: BinaryIO, number: int, read: int) -> Iterator[Fil
             raise InvalidInput(
                 "this is no JSON",
                 value=first[:80].decode("utf-8", "replace").strip(),
-                rule="a file for send holds CloudEvents as NDJSON (one a line), as a JSON array, or one object",
+                rule="a file for send holds CloudEvents as NDJSON (one a line), a JSON array, or one object",
                 remedy="to send other data as one event, use --type, --source and --data @FILE",
             ) from error
         if content.lstrip().startswith(b"["):

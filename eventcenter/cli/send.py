@@ -58,11 +58,9 @@ def send(
     What may not have arrived (the service is busy or restarts) is sent again; the events' ids make that safe.
     Exit code: 0 all accepted, 1 some or all not, 2 wrong usage.
 
-    Examples:
+    For example: eventcenter send events.ndjson --bus orders
 
-      eventcenter send events.ndjson --bus orders
-
-      eventcenter send --type com.example.order.paid --source /shop --data '{"order": 7, "total": 19.90}'
+    Or: eventcenter send --type com.example.order.paid --source /shop --data '{"order": 7, "total": 19.90}'
     """
     if (file is None) == (type_ is None):
         raise typer.BadParameter("give either FILE, or --type and --source for one event")

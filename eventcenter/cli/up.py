@@ -15,6 +15,8 @@ from eventcenter.cli.output import err, out
 from eventcenter.settings import Settings
 from eventcenter.supervisor import Child, Supervisor, check_ports, process_child
 
+_HELLO = '{"specversion":"1.0","id":"1","source":"/hello","type":"com.example.hello","data":{"text":"Hello"}}'
+
 
 def up(
     *,
@@ -92,14 +94,13 @@ def _say_up(chosen: Settings, *, demo: bool) -> None:
         "",
         "Sign in (once, within 15 minutes):",
         f"  {_sign_in_url(chosen)}",
-        f"A password for later, or another link:  {program} user password admin  ·  {program} user link admin",
+        f"A password for later: {program} user password admin · another link: {program} user link admin",
         "",
         "Send an event:",
         f"  TOKEN=$({program} token create --role writer --name curl --quiet)",
         f"  curl {chosen.ingest_url}/v1/buses/default/events \\",
         "    -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/cloudevents+json' \\",
-        '    -d \'{"specversion":"1.0","id":"1","source":"/hello","type":"com.example.hello",'
-        '"data":{"text":"Hello"}}\'',
+        f"    -d '{_HELLO}'",
         "",
         "Ctrl-C stops everything.",
     ]
@@ -116,7 +117,7 @@ def _sign_in_url(chosen: Settings) -> str:
 
 
 def _program() -> str:
-    """This program as a person would type it here."""
+    """What a person types here to run this program."""
     called = Path(sys.argv[0])
     found = shutil.which(called.name)
     if found is not None and called.exists() and Path(found).samefile(called):
