@@ -23,6 +23,7 @@ _encode = msgspec.json.Encoder().encode
 _decode_extensions = msgspec.json.Decoder(dict[str, str | int | bool]).decode
 _decode_text = msgspec.json.Decoder(str).decode
 _FIELDS = 10
+_KINDS: Mapping[str, DataKind] = {"json": "json", "text": "text", "binary": "binary"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,9 +114,7 @@ def decode_line(line: bytes) -> Event:
     if len(fields) != _FIELDS:
         raise ValueError(f"a journal line has {_FIELDS} fields, this one has {len(fields)}")
     text = [part.decode() for part in fields[:9]]
-    kind: DataKind | None = None
-    if text[8] == "json" or text[8] == "text" or text[8] == "binary":  # noqa: PLR1714 narrows the type
-        kind = text[8]
+    kind = _KINDS.get(text[8])
     return Event(
         id=text[0],
         source=text[1],
