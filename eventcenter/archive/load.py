@@ -95,7 +95,7 @@ def load(
 
 def position(connection: duckdb.DuckDBPyConnection, journal_id: bytes) -> Position | None:
     """How far a journal was loaded."""
-    rows = connection.execute("SELECT file, block FROM loaded WHERE journal = ?", [journal_id]).fetchall()
+    rows = connection.execute("SELECT file, start FROM loaded WHERE journal = ?", [journal_id]).fetchall()
     return Position(*rows[0]) if rows else None
 
 
@@ -105,7 +105,7 @@ def known_outcomes(
     """Outcomes of blocks that were loaded before a crash, for those who may still wait."""
     wanted = set(positions)
     rows = connection.execute(
-        "SELECT file, block, stored, duplicates, rejected FROM outcomes WHERE journal = ?", [journal_id]
+        "SELECT file, start, stored, duplicates, rejected FROM outcomes WHERE journal = ?", [journal_id]
     ).fetchall()
     return [
         Outcome(position=Position(f, b), stored=s, duplicates=d, rejected=r)
@@ -190,7 +190,7 @@ def _load(
     )
     connection.execute(
         "INSERT INTO loaded VALUES (?, ?, ?) ON CONFLICT (journal) DO UPDATE"
-        " SET file = excluded.file, block = excluded.block",
+        " SET file = excluded.file, start = excluded.start",
         [journal_id, *blocks[-1].position],
     )
     outcomes = [

@@ -8,11 +8,11 @@ CREATE TABLE state (next_seq BIGINT NOT NULL, last_received_at TIMESTAMPTZ);
 INSERT INTO state VALUES (1, NULL);
 
 -- How far each journal was loaded; changes in the transaction that loads.
-CREATE TABLE loaded (journal BLOB PRIMARY KEY, file BIGINT NOT NULL, block BIGINT NOT NULL);
+CREATE TABLE loaded (journal BLOB PRIMARY KEY, file BIGINT NOT NULL, start BIGINT NOT NULL);
 
 -- Results of blocks somebody waits for, to tell them again after a crash.
 CREATE TABLE outcomes (
-    journal BLOB NOT NULL, file BIGINT NOT NULL, block BIGINT NOT NULL,
+    journal BLOB NOT NULL, file BIGINT NOT NULL, start BIGINT NOT NULL,
     stored BIGINT NOT NULL, duplicates BIGINT NOT NULL, rejected BIGINT NOT NULL
 );
 

@@ -38,10 +38,10 @@ class BlockKind(IntEnum):
 
 
 class Position(NamedTuple):
-    """Where a block stands: its file's number and its ordinal in that file, from 0. Never used twice."""
+    """Where a block stands: its file's number and the byte at which it starts there. Never used twice."""
 
     file: int
-    block: int
+    start: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from eventcenter.journal.format import Position
 
-_RECORD = struct.Struct("<QIIII")
+_RECORD = struct.Struct("<QQIII")
 _NAME = "outcomes"
 _REPLACE_AT = 4 << 20
 
@@ -36,10 +36,7 @@ class OutcomeWriter:
 
     def write(self, outcomes: Iterable[Outcome]) -> None:
         """Append; not synced, because after a crash the loader tells it again."""
-        data = b"".join(
-            _RECORD.pack(o.position.file, o.position.block, o.stored, o.duplicates, o.rejected)
-            for o in outcomes
-        )
+        data = b"".join(_RECORD.pack(*o.position, o.stored, o.duplicates, o.rejected) for o in outcomes)
         if self._size + len(data) > _REPLACE_AT:
             self._replace()
         os.write(self._file, data)
@@ -101,8 +98,8 @@ class OutcomeReader:
         data = os.pread(self._file, size - size % _RECORD.size, self._offset)
         self._offset += len(data)
         return [
-            Outcome(position=Position(file, block), stored=stored, duplicates=duplicates, rejected=rejected)
-            for file, block, stored, duplicates, rejected in _RECORD.iter_unpack(data)
+            Outcome(position=Position(file, start), stored=stored, duplicates=duplicates, rejected=rejected)
+            for file, start, stored, duplicates, rejected in _RECORD.iter_unpack(data)
         ]
 
     def _replaced(self) -> bool:

@@ -28,7 +28,6 @@ class JournalReader:
         self._folder = folder
         self._number = 0
         self._offset = 0
-        self._block = 0
         self._header_seen = False
         self.journal_id: bytes | None = None
 
@@ -40,7 +39,7 @@ class JournalReader:
     @property
     def next_position(self) -> Position:
         """Where the next block to be read stands."""
-        return Position(self._number, self._block)
+        return Position(self._number, self._offset)
 
     def read(self, max_bytes: int) -> tuple[list[ReadBlock], list[Damage]]:
         """The next whole blocks, until there are `max_bytes` of them (at least one), and damage passed."""
@@ -71,7 +70,7 @@ class JournalReader:
             return False
         if self._number and self._unread():
             return True
-        self._number, self._offset, self._block, self._header_seen = later[0], 0, 0, False
+        self._number, self._offset, self._header_seen = later[0], 0, False
         return True
 
     def _closed(self) -> bool:
@@ -99,7 +98,6 @@ class JournalReader:
                 if offset == 0 and closed:
                     offset = _resync(data)
                     damages.append(Damage(path=path, start=self._offset, end=self._offset + offset))
-                    self._block += 1
             self._offset += offset
             return offset
         finally:
@@ -123,12 +121,11 @@ class JournalReader:
     def _take(self, data: memoryview, blocks: list[ReadBlock], most: int = 1 << 30) -> int:
         offset = 0
         while most > 0:
-            found = fmt.decode_block(data, offset, Position(self._number, self._block))
+            found = fmt.decode_block(data, offset, Position(self._number, self._offset + offset))
             if found is None:
                 break
             block, offset = found
             blocks.append(block)
-            self._block += 1
             most -= 1
         return offset
 
@@ -136,12 +133,17 @@ class JournalReader:
 def scan_file(path: Path) -> tuple[int, ReadBlock | None]:
     """Where a file's last whole block ends, and that block; the header's end where there is none."""
     data = memoryview(path.read_bytes())
-    offset, index, last = min(len(data), fmt.FILE_HEADER.size), 0, None
-    number = int(path.stem)
-    while (found := fmt.decode_block(data, offset, Position(number, index))) is not None:
-        last, offset = found
-        index += 1
-    return offset, last
+    end = offset = min(len(data), fmt.FILE_HEADER.size)
+    last = None
+    while offset < len(data):
+        found = fmt.decode_block(data, offset, Position(int(path.stem), offset))
+        if found is None:
+            # Damage in the middle is the reader's to report: what stands behind it was acknowledged.
+            offset += _resync(data[offset:])
+        else:
+            last, offset = found
+            end = offset
+    return end, last
 
 
 def _read_at(file: int, offset: int, length: int) -> bytes:

@@ -73,16 +73,17 @@ class JournalWriter:
                 self._next_file()
             self._last_received = max(self._last_received, to_micros(self._clock.now()))
             parts: list[bytes] = []
+            positions: list[Position] = []
+            end = self._offset
             for block in blocks:
-                parts.append(fmt.encode_block(block, self._last_received))
-                parts.append(block.payload)
-            data = b"".join(parts)
-            self._write(data)
-            first = self._block
-            self._block += len(blocks)
-            self._offset += len(data)
-            self._size += len(data)
-            return [Position(self._number, first + index) for index in range(len(blocks))]
+                header = fmt.encode_block(block, self._last_received)
+                parts += (header, block.payload)
+                positions.append(Position(self._number, end))
+                end += len(header) + len(block.payload)
+            self._write(b"".join(parts))
+            self._size += end - self._offset
+            self._offset = end
+            return positions
 
     def size(self) -> int:
         """Bytes in the writer's folder, at most a quarter of a second old."""
@@ -181,7 +182,6 @@ class JournalWriter:
             ) from error
         self._file, self._number = file, number
         self._offset = len(header)
-        self._block = 0
 
     def _recover(self, path: Path) -> None:
         """Cut what a crash tore from the last file, and go on from its clock."""
