@@ -54,7 +54,7 @@ class Principal:
     whose user has no membership in the tenant it names.
     """
 
-    kind: Literal["token", "session"]
+    kind: Literal["token", "session", "local"]
     tenant_id: str | None
     role: str | None
     operator: bool
@@ -63,6 +63,12 @@ class Principal:
     user_id: str | None = None
     credential_id: str | None = None
     """Id of the token or of the session."""
+
+    @classmethod
+    def local(cls, tenant_id: str | None = None, *, actor: str = "cli") -> "Principal":
+        """Whoever runs commands on this machine, beside the data: operator, and admin of the tenant."""
+        role = None if tenant_id is None else Role.ADMIN
+        return cls(kind="local", tenant_id=tenant_id, role=role, operator=True, actor=actor)
 
     @property
     def tenant(self) -> str:

@@ -1,6 +1,6 @@
 """What a new installation begins with, and the sign-in links that let its first user in."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -39,7 +39,7 @@ def bootstrap(store: Store, box: SecretBox | None = None) -> bool:
         session.flush()
         session.add(Bus(tenant_id=tenant.id, name=DEFAULT_BUS, description="", created_at=now))
         session.add(Membership(user_id=user.id, tenant_id=tenant.id, role=Role.ADMIN, created_at=now))
-        audit(session, "first start", "tenant.create", f"tenant:{tenant.name}", at=now, tenant_id=tenant.id)
+        audit(session, "first start", "tenant.create", f"tenant:{tenant.name}", tenant_id=tenant.id)
         return True
 
     return store.write(begin)
@@ -55,19 +55,19 @@ def sign_in_link(store: Store, user: str) -> str:
         user_id = session.scalar(select(User.id).where(User.name == user))
         if user_id is None:
             raise NotFound("There is no such user.", value=user, remedy="`eventcenter user list` names them")
-        code = add_link(session, user_id, store)
-        audit(session, "cli", "link.create", f"user:{user}", at=store.clock.now())
+        code, _ = add_link(session, user_id, store.clock.now())
+        audit(session, "cli", "link.create", f"user:{user}")
         return code
 
     return store.write(make)
 
 
-def add_link(session: Session, user_id: str, store: Store) -> str:
-    """Add a sign-in link for a user in a change that is under way; the code is kept nowhere."""
+def add_link(session: Session, user_id: str, now: datetime) -> tuple[str, datetime]:
+    """Add a sign-in link for a user in a change that is under way: its code, kept nowhere, and its end."""
     code = new_credential(LINK_PREFIX)
-    expires_at = store.clock.now() + LINK_LIFE
-    session.add(SignInLink(hash=credential_hash(code), user_id=user_id, expires_at=expires_at))
-    return code
+    link = SignInLink(hash=credential_hash(code), user_id=user_id, expires_at=now + LINK_LIFE)
+    session.add(link)
+    return code, link.expires_at
 
 
 def _check_key(session: Session, box: SecretBox) -> None:

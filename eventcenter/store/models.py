@@ -103,6 +103,8 @@ class User(Base):
     password_hash: Mapped[str | None] = mapped_column(String(255))
     operator: Mapped[bool] = mapped_column(default=False)
     language: Mapped[str | None] = mapped_column(String(8))
+    home_tenant_id: Mapped[str | None] = mapped_column(_ID, ForeignKey("tenant.id"))
+    """The tenant whose admin made the account, None for the operator's: only there may admins renew links."""
     created_at: Mapped[datetime]
 
 
@@ -151,6 +153,8 @@ class SessionRow(Base):
     tenant_id: Mapped[str | None] = mapped_column(_ID, ForeignKey("tenant.id"))
     created_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
+    by_link: Mapped[bool] = mapped_column(default=False)
+    """Begun with a sign-in link, which proves the account as a password does."""
     expires_at: Mapped[datetime]
 
 

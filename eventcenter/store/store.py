@@ -89,7 +89,7 @@ class Store(ReadOnlyStore):
     def __init__(self, url: URL, *, clock: Clock) -> None:
         super().__init__(url, clock=clock)
         self._writers = writer_engine(url)
-        self._writer = GroupWriter(self._writers)
+        self._writer = GroupWriter(self._writers, clock=clock)
 
     @classmethod
     def open(cls, settings: Settings, *, clock: Clock | None = None) -> "Store":

@@ -11,11 +11,14 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
+from eventcenter.clock import Clock
 from eventcenter.errors import Conflict, Unavailable
 from eventcenter.store.engine import in_transaction, translate
 
 T = TypeVar("T")
 _MOST_PER_COMMIT = 256
+CLOCK = "clock"
+"""Key of `Session.info` under which a change finds the clock."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +34,9 @@ class GroupWriter:
     When the commit itself fails, every change in it is told so, and none of them happened.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, clock: Clock) -> None:
         self._engine = engine
+        self._info = {CLOCK: clock}
         self._queue: SimpleQueue[_Change | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._closed = False
@@ -95,7 +99,7 @@ class GroupWriter:
             with self._engine.connect() as connection, connection.begin():
                 for change in changes:
                     try:
-                        done.append((change, _in_savepoint(connection, change.run)))
+                        done.append((change, self._in_savepoint(connection, change.run)))
                     except BaseException as error:
                         change.answer.set_exception(_told(error))
                         if not in_transaction(connection):
@@ -109,17 +113,16 @@ class GroupWriter:
         for change, result in done:
             change.answer.set_result(result)
 
-
-def _in_savepoint(connection: Connection, run: Callable[[Session], T]) -> T:
-    with (
-        connection.begin_nested(),
-        Session(
-            connection, join_transaction_mode="create_savepoint", expire_on_commit=False, autoflush=True
-        ) as session,
-    ):
-        result = run(session)
-        session.commit()
-        return result
+    def _in_savepoint(self, connection: Connection, run: Callable[[Session], T]) -> T:
+        with (
+            connection.begin_nested(),
+            Session(
+                connection, join_transaction_mode="create_savepoint", expire_on_commit=False, info=self._info
+            ) as session,
+        ):
+            result = run(session)
+            session.commit()
+            return result
 
 
 def _told(error: BaseException) -> BaseException:

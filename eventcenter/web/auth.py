@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -147,7 +147,7 @@ def _session(session: Session, digest: str, now: datetime, seen_after: datetime)
     )
 
 
-def _note(session: Session, kind: Literal["token", "session"], credential_id: str, now: datetime) -> None:
+def _note(session: Session, kind: str, credential_id: str, now: datetime) -> None:
     if kind == "token":
         session.execute(update(Token).where(Token.id == credential_id).values(last_used_at=now))
     else:

@@ -29,17 +29,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("name", name="uq_tenant_name"),
     )
     op.create_table(
-        "user_account",
-        sa.Column("id", sa.String(length=32), nullable=False),
-        sa.Column("name", sa.String(length=64), nullable=False),
-        sa.Column("password_hash", sa.String(length=255), nullable=True),
-        sa.Column("operator", sa.Boolean(), nullable=False),
-        sa.Column("language", sa.String(length=8), nullable=True),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_user_account"),
-        sa.UniqueConstraint("name", name="uq_user_account_name"),
-    )
-    op.create_table(
         "alert",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("tenant_id", sa.String(length=32), nullable=False),
@@ -92,17 +81,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "reader", name="pk_cursor"),
     )
     op.create_table(
-        "membership",
-        sa.Column("user_id", sa.String(length=32), nullable=False),
-        sa.Column("tenant_id", sa.String(length=32), nullable=False),
-        sa.Column("role", sa.String(length=16), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name="fk_membership_tenant_id"),
-        sa.ForeignKeyConstraint(["user_id"], ["user_account.id"], name="fk_membership_user_id"),
-        sa.PrimaryKeyConstraint("user_id", "tenant_id", name="pk_membership"),
-    )
-    op.create_index("ix_membership_tenant_id", "membership", ["tenant_id"], unique=False)
-    op.create_table(
         "outbox",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("tenant_id", sa.String(length=32), nullable=False),
@@ -127,34 +105,6 @@ def upgrade() -> None:
     op.create_index("ix_outbox_state_not_before", "outbox", ["state", "not_before"], unique=False)
     op.create_index("ix_outbox_target_id_state", "outbox", ["target_id", "state"], unique=False)
     op.create_index("ix_outbox_tenant_id_created_at", "outbox", ["tenant_id", "created_at"], unique=False)
-    op.create_table(
-        "session",
-        sa.Column("id", sa.String(length=32), nullable=False),
-        sa.Column("hash", sa.String(length=64), nullable=False),
-        sa.Column("user_id", sa.String(length=32), nullable=False),
-        sa.Column("tenant_id", sa.String(length=32), nullable=True),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name="fk_session_tenant_id"),
-        sa.ForeignKeyConstraint(["user_id"], ["user_account.id"], name="fk_session_user_id"),
-        sa.PrimaryKeyConstraint("id", name="pk_session"),
-        sa.UniqueConstraint("hash", name="uq_session_hash"),
-    )
-    op.create_index("ix_session_expires_at", "session", ["expires_at"], unique=False)
-    op.create_index("ix_session_user_id", "session", ["user_id"], unique=False)
-    op.create_table(
-        "sign_in_link",
-        sa.Column("id", sa.String(length=32), nullable=False),
-        sa.Column("hash", sa.String(length=64), nullable=False),
-        sa.Column("user_id", sa.String(length=32), nullable=False),
-        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(["user_id"], ["user_account.id"], name="fk_sign_in_link_user_id"),
-        sa.PrimaryKeyConstraint("id", name="pk_sign_in_link"),
-        sa.UniqueConstraint("hash", name="uq_sign_in_link_hash"),
-    )
-    op.create_index("ix_sign_in_link_user_id", "sign_in_link", ["user_id"], unique=False)
     op.create_table(
         "target",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -192,6 +142,19 @@ def upgrade() -> None:
     )
     op.create_index("ix_token_tenant_id", "token", ["tenant_id"], unique=False)
     op.create_table(
+        "user_account",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("password_hash", sa.String(length=255), nullable=True),
+        sa.Column("operator", sa.Boolean(), nullable=False),
+        sa.Column("language", sa.String(length=8), nullable=True),
+        sa.Column("home_tenant_id", sa.String(length=32), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["home_tenant_id"], ["tenant.id"], name="fk_user_account_home_tenant_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_user_account"),
+        sa.UniqueConstraint("name", name="uq_user_account_name"),
+    )
+    op.create_table(
         "attempt",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("tenant_id", sa.String(length=32), nullable=False),
@@ -217,6 +180,17 @@ def upgrade() -> None:
     op.create_index("ix_attempt_started_at", "attempt", ["started_at"], unique=False)
     op.create_index("ix_attempt_tenant_id_started_at", "attempt", ["tenant_id", "started_at"], unique=False)
     op.create_table(
+        "membership",
+        sa.Column("user_id", sa.String(length=32), nullable=False),
+        sa.Column("tenant_id", sa.String(length=32), nullable=False),
+        sa.Column("role", sa.String(length=16), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name="fk_membership_tenant_id"),
+        sa.ForeignKeyConstraint(["user_id"], ["user_account.id"], name="fk_membership_user_id"),
+        sa.PrimaryKeyConstraint("user_id", "tenant_id", name="pk_membership"),
+    )
+    op.create_index("ix_membership_tenant_id", "membership", ["tenant_id"], unique=False)
+    op.create_table(
         "rule",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("tenant_id", sa.String(length=32), nullable=False),
@@ -236,6 +210,35 @@ def upgrade() -> None:
         sa.UniqueConstraint("tenant_id", "name", name="uq_rule_tenant_id_name"),
     )
     op.create_index("ix_rule_target_id", "rule", ["target_id"], unique=False)
+    op.create_table(
+        "session",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("user_id", sa.String(length=32), nullable=False),
+        sa.Column("tenant_id", sa.String(length=32), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("by_link", sa.Boolean(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name="fk_session_tenant_id"),
+        sa.ForeignKeyConstraint(["user_id"], ["user_account.id"], name="fk_session_user_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_session"),
+        sa.UniqueConstraint("hash", name="uq_session_hash"),
+    )
+    op.create_index("ix_session_expires_at", "session", ["expires_at"], unique=False)
+    op.create_index("ix_session_user_id", "session", ["user_id"], unique=False)
+    op.create_table(
+        "sign_in_link",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("user_id", sa.String(length=32), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["user_id"], ["user_account.id"], name="fk_sign_in_link_user_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_sign_in_link"),
+        sa.UniqueConstraint("hash", name="uq_sign_in_link_hash"),
+    )
+    op.create_index("ix_sign_in_link_user_id", "sign_in_link", ["user_id"], unique=False)
     op.create_table(
         "rule_state",
         sa.Column("rule_id", sa.String(length=32), nullable=False),
