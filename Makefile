@@ -68,7 +68,8 @@ $(VENV)/.made:
 $(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(VENV)/.made
 	@echo "Installing what Event Center runs on (once; a minute or two)…"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime

@@ -48,11 +48,11 @@ class Cluster:
                 pod.phase, pod.ready = "Running", True
                 pod.started = start - timedelta(hours=self._random.uniform(1, 200))
                 pod.memory = self._random.uniform(0.25, 0.6)
-                self._begin(self._measure(pod), self._random.uniform(0, 30))
+                self._begin(self._measure(pod), self._random.uniform(0, 90))
             if deployment.leak:
                 self._begin(self._leak(deployment), self._within(3600 / deployment.leak))
         for node in self._nodes:
-            self._begin(self._measure_node(node), self._random.uniform(0, 15))
+            self._begin(self._measure_node(node), self._random.uniform(0, 30))
         self._begin(self._rollouts(), self._within(300))
         self._begin(self._scaling(), self._within(200))
         self._begin(self._jobs(), 0)
@@ -145,7 +145,7 @@ class Cluster:
         )
         yield self._random.uniform(0.2, 1)
         yield from self._run_container(pod)
-        self._begin(self._measure(pod), self._random.uniform(5, 30))
+        self._begin(self._measure(pod), self._random.uniform(5, 60))
 
     def _run_container(self, pod: Pod) -> _Life:
         pod.phase, pod.waiting, pod.started = "Running", None, self._now
@@ -162,11 +162,11 @@ class Cluster:
             self._tell_pod("deleted", pod, f"Deleted pod {pod.name}: {why}", reason="Killing")
 
     def _measure(self, pod: Pod) -> _Life:
-        """The pod's use of memory and processor, twice a minute as long as it lives."""
+        """The pod's use of memory and processor, every one and a half minutes as long as it lives."""
         while pod in pod.deployment.pods:
             day = (self._now.hour * 3600 + self._now.minute * 60 + self._now.second) / 86400
             load = 0.55 - 0.3 * math.cos(2 * math.pi * day) + self._random.gauss(0, 0.06)
-            pod.memory = min(max(pod.memory + self._random.gauss(0.002, 0.015), 0.15), 0.97)
+            pod.memory = min(max(pod.memory + self._random.gauss(0.005, 0.02), 0.15), 0.97)
             limit = pod.deployment.memory_mib * MIB
             usage = {
                 "cpuMillicores": max(round(pod.deployment.cpu_millicores * load), 1),
@@ -174,7 +174,7 @@ class Cluster:
                 "memoryRatio": round(pod.memory, 4),
             }
             self._tell_pod("metrics", pod, "Resource use", reason="Metrics", usage=usage)
-            yield 30 + self._random.uniform(-1, 1)
+            yield 90 + self._random.uniform(-2, 2)
 
     def _leak(self, deployment: Deployment, *, once: bool = False) -> _Life:
         """Now and then a pod takes more memory than it may: killed, started again, backed off if repeated."""
@@ -184,6 +184,8 @@ class Cluster:
                 pod = self._random.choice(pods)
                 times = 1 if self._random.random() < 0.8 else self._random.randint(3, 5)
                 for attempt in range(times):
+                    if pod not in deployment.pods:
+                        break
                     yield from self._out_of_memory(pod)
                     if attempt >= 2:
                         yield from self._back_off(pod, attempt)
@@ -254,16 +256,16 @@ class Cluster:
                     "latencyMs": round(self._random.lognormvariate(6, 1), 1),
                 },
             )
-            yield self._within(45)
+            yield self._within(20)
 
     # -- deployments ---------------------------------------------------------------------------------
 
     def _rollouts(self) -> _Life:
-        """A new version every ten minutes or so; one in seven cannot be pulled and is rolled back."""
+        """A new version every five minutes or so; one in seven cannot be pulled and is rolled back."""
         while True:
             deployment = self._random.choice(self._deployments)
             self._begin(self._rollout(deployment, broken=self._random.random() < 1 / 7), 0)
-            yield 120 + self._within(480)
+            yield 60 + self._within(240)
 
     def _rollout(self, deployment: Deployment, *, broken: bool) -> _Life:
         before, began = deployment.version, self._now
@@ -341,14 +343,14 @@ class Cluster:
                     self._stop_pod(pod, "scaled down")
                 for _ in range(to - len(deployment.pods)):
                     self._begin(self._start_pod(self._new_pod(deployment)), self._random.uniform(0.1, 1))
-            yield 60 + self._within(240)
+            yield 30 + self._within(90)
 
     def _jobs(self) -> _Life:
-        """A report every five minutes, a backup twice an hour."""
+        """A report every minute, a backup six times an hour."""
         for number in itertools.count():
-            name = "backup" if number % 6 == 3 else "report"
+            name = "backup" if number % 10 == 3 else "report"
             self._begin(self._job(name), self._random.uniform(0, 3))
-            yield 300.0
+            yield 60.0
 
     def _job(self, name: str) -> _Life:
         subject = f"namespaces/platform/jobs/{name}-{self._name(5)}"
@@ -372,7 +374,7 @@ class Cluster:
         self._tell(f"node.{kind}", f"nodes/{node.name}", "node-controller", data, severity)
 
     def _measure_node(self, node: Node) -> _Life:
-        """The node's use, four times a minute while it answers."""
+        """The node's use, twice a minute while it answers."""
         while True:
             if node.ready:
                 pods = sum(pod.node is node for deployment in self._deployments for pod in deployment.pods)
@@ -385,7 +387,7 @@ class Cluster:
                     "pods": pods,
                 }
                 self._tell_node("metrics", node, "Resource use", reason="Metrics", usage=usage)
-            yield 15.0
+            yield 30.0
 
     def _troubles(self) -> _Life:
         """A node comes under pressure or is lost for some minutes."""
