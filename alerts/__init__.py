@@ -1,0 +1,1 @@
+"""Rules, their alerts, and the messages that leave the house. The ways in: `alerts.service`, `alerts.api`."""
