@@ -1,5 +1,6 @@
 """Every refusal as an RFC 9457 problem: value, rule, way out."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,7 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 
 from eventcenter.errors import Busy, EventCenterError, InvalidInput
 
@@ -38,7 +39,7 @@ class Problem(BaseModel):
     problems: list[ProblemEntry] | None = Field(default=None, description="Each of several problems.")
 
 
-def problem_response(error: EventCenterError) -> JSONResponse:
+def problem_response(error: EventCenterError) -> Response:
     """The error as an answer, with the headers that its status asks for."""
     return _answer(error.status, error.problem(), _headers(error))
 
@@ -51,12 +52,12 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _on_defect)
 
 
-async def _on_error(_request: Request, error: Exception) -> JSONResponse:
+async def _on_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, EventCenterError)  # noqa: S101 registered for this class only
     return problem_response(error)
 
 
-async def _on_validation(_request: Request, error: Exception) -> JSONResponse:
+async def _on_validation(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 registered for this class only
     entries = [_entry(each) for each in error.errors()]
     named = "; ".join(f"{entry['where']}: {entry['rule']}" for entry in entries)
@@ -80,7 +81,7 @@ _HTTP = {
 }
 
 
-async def _on_http(request: Request, error: Exception) -> JSONResponse:
+async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 registered for this class only
     code, title, detail, remedy = _HTTP.get(
         error.status_code, ("http", str(error.detail), str(error.detail), "correct the request")
@@ -96,7 +97,7 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
     return _answer(error.status_code, body, error.headers)
 
 
-async def _on_defect(_request: Request, _error: Exception) -> JSONResponse:
+async def _on_defect(_request: Request, _error: Exception) -> Response:
     # The text of an unexpected error may hold anything: the web server logs it, the asker does not see it.
     body = EventCenterError(
         "The server failed on this request.",
@@ -107,8 +108,8 @@ async def _on_defect(_request: Request, _error: Exception) -> JSONResponse:
 
 
 def _entry(error: Mapping[str, Any]) -> dict[str, str]:
-    where = ".".join(str(part) for part in error.get("loc", ())) or "body"
-    entry = {"where": where, "rule": str(error.get("msg", "invalid"))}
+    where = ".".join(str(part) for part in error.get("loc", ()))[:_SHOWN] or "body"
+    entry = {"where": where, "rule": str(error.get("msg", "invalid")).removeprefix("Value error, ")}
     given = error.get("input")
     # A whole body, or a member that may be a secret, is not repeated.
     if isinstance(given, str | int | float) and not any(word in where for word in _UNSHOWN):
@@ -127,5 +128,7 @@ def _headers(error: EventCenterError) -> dict[str, str]:
     return {"Retry-After": "1"} if error.status == 503 else {}
 
 
-def _answer(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> JSONResponse:
-    return JSONResponse(body, status_code=status, headers=headers, media_type=MEDIA_TYPE)
+def _answer(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    # What was given may hold lone surrogates, which have no UTF-8.
+    content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+    return Response(content, status_code=status, headers=headers, media_type=MEDIA_TYPE)
