@@ -1,0 +1,225 @@
+"""kill -9 at random moments under four clients: what was answered is there, once.
+
+The seed is printed; EVENTCENTER_SEED replays it. The short form runs in the suite, 50 rounds by `make soak`.
+"""
+
+import json
+import os
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eventcenter.testing.robot import Robot, RobotServer
+from tests.support.product import Product, wait_until
+
+SECRET = "SEC" + "c" * 61
+CLIENTS = 4
+
+
+@dataclass
+class Sent:
+    """What the clients know."""
+
+    answered: set[str] = field(default_factory=set)
+    sent: set[str] = field(default_factory=set)
+    refused: Counter[int] = field(default_factory=Counter)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def seed_of(fallback: int) -> int:
+    seed = int(os.environ.get("EVENTCENTER_SEED", fallback))
+    print(f"seed {seed}: EVENTCENTER_SEED={seed} replays it")
+    return seed
+
+
+def client(  # noqa: PLR0917 a thread's target
+    product: Product, token: str, number: int, seed: int, stop: threading.Event, sent: Sent
+) -> None:
+    """Posts small batches, now and then the same again, until it is told to stop."""
+    rnd = random.Random(f"{seed}/{number}")
+    batch = 0
+    while not stop.is_set():
+        batch += 1
+        ids = [f"{number}-{batch}-{index}" for index in range(rnd.randrange(1, 40))]
+        lines = [
+            json.dumps(
+                {
+                    "specversion": "1.0",
+                    "id": event_id,
+                    "source": f"/client/{number}",
+                    "type": "com.example.alarm" if rnd.random() < 0.002 else "com.example.plain",
+                    "data": {"batch": batch},
+                }
+            )
+            for event_id in ids
+        ]
+        body = "\n".join(lines).encode()
+        with sent.lock:
+            sent.sent.update(ids)
+        for _ in range(2 if rnd.random() < 0.1 else 1):
+            try:
+                status, answer = product.post("default", body, token, "application/x-ndjson")
+            except OSError:
+                time.sleep(0.02)
+                continue
+            with sent.lock:
+                if status == 200:
+                    assert answer["accepted"] == len(ids), answer
+                    sent.answered.update(ids)
+                else:
+                    sent.refused[status] += 1
+
+
+def rounds(folder: Path, seed: int, count: int, victims: list[tuple[str, ...]]) -> None:
+    rnd = random.Random(seed)
+    robot = Robot(token="crash", secret=SECRET)
+    with (
+        RobotServer([robot], rate_limit=None) as stand_in,
+        Product(folder, dingtalk_base_url=stand_in.url) as product,
+    ):
+        product.start("ingest", "server")
+        writer, admin, reader = product.token("writer"), product.token("admin"), product.token("viewer")
+        _make_rule(product, admin, stand_in.url)
+        stop, sent = threading.Event(), Sent()
+        clients = [
+            threading.Thread(target=client, args=(product, writer, number, seed, stop, sent))
+            for number in range(CLIENTS)
+        ]
+        for thread in clients:
+            thread.start()
+        kills = 0
+        try:
+            for _ in range(count):
+                time.sleep(rnd.uniform(0.1, 1.5))
+                down = rnd.choice(victims)
+                for name in down:
+                    product.kill(name)
+                kills += 1
+                time.sleep(rnd.uniform(0, 0.3))
+                if down == ("server",):
+                    status, _ = product.post("default", b"[]", writer, "application/cloudevents-batch+json")
+                    assert status == 200, "with only the server killed, every post still answers 200"
+                product.start(*down)
+        finally:
+            stop.set()
+            for thread in clients:
+                thread.join()
+        assert not sent.refused, sent.refused
+        assert len(sent.answered) > 100, product.log("ingest")
+        _check_events(product, reader, sent)
+        _check_deliveries(product, reader, stand_in, kills)
+
+
+def _make_rule(product: Product, admin: str, base_url: str) -> None:
+    status, target = product.api(
+        "POST",
+        "/v1/targets",
+        admin,
+        {
+            "name": "robot",
+            "kind": "dingtalk",
+            "webhook": f"{base_url}/robot/send?access_token=crash",
+            "secret": SECRET,
+        },
+    )
+    assert status in {200, 201}, target
+    status, rule = product.api(
+        "POST",
+        "/v1/rules",
+        admin,
+        {
+            "name": "alarms",
+            "buses": ["default"],
+            "pattern": {"type": ["com.example.alarm"]},
+            "template": {"title": "alarm", "text": "alarm ${id}"},
+            "cooldown_s": 0,
+            "target_id": target["id"],
+            "enabled": True,
+        },
+    )
+    assert status in {200, 201}, rule
+
+
+def pages(product: Product, path: str, name: str, token: str) -> Iterator[Any]:
+    """All of a listing, page by page."""
+    cursor: str | None = None
+    while True:
+        status, answer = product.api("GET", path + (f"&cursor={cursor}" if cursor else ""), token)
+        assert status == 200, answer
+        yield from answer[name]
+        cursor = answer["next"]
+        if cursor is None:
+            return
+
+
+def _check_events(product: Product, reader: str, sent: Sent) -> None:
+    def settled() -> bool:
+        status, answer = product.api("GET", "/v1/status", reader)
+        return status == 200 and answer["events"] >= len(sent.answered) and answer["loader_lag_s"] == 0
+
+    wait_until(
+        settled, 60, lambda: f"{product.api('GET', '/v1/status', reader)}, {len(sent.answered)} answered"
+    )
+    stored = Counter(e["event"]["id"] for e in pages(product, "/v1/events?limit=500", "events", reader))
+    lost = sent.answered - set(stored)
+    assert not lost, f"{len(lost)} acknowledged events are lost: {sorted(lost)[:5]}"
+    twice = [event_id for event_id, times in stored.items() if times > 1]
+    assert not twice, f"{len(twice)} events are there twice: {twice[:5]}"
+    assert set(stored) <= sent.sent
+
+
+def _check_deliveries(product: Product, reader: str, stand_in: RobotServer, kills: int) -> None:
+    alarms = {
+        e["event"]["id"]
+        for e in pages(product, "/v1/events?limit=500&type=com.example.alarm", "events", reader)
+    }
+
+    def deliveries() -> list[Any]:
+        return list(pages(product, "/v1/deliveries?limit=100", "deliveries", reader))
+
+    def done() -> bool:
+        found = [each for each in deliveries() if each["kind"] == "event"]
+        return len(found) >= len(alarms) and all(
+            each["state"] in {"delivered", "merged"} or each["state"] == "pending" for each in found
+        )
+
+    wait_until(done, 60, "the rule did not see every match")
+    matched = Counter(each["event"]["id"] for each in deliveries() if each["kind"] == "event")
+    assert matched == Counter(dict.fromkeys(alarms, 1)), "each match has exactly one delivery"
+    received = Counter(message["text"] for message in stand_in.messages() if message["verified"])
+    repeats = sum(times - 1 for times in received.values())
+    assert repeats <= kills, f"{repeats} requests were repeated by {kills} kills"
+
+
+@pytest.mark.timeout(180)
+def test_killed_at_random_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
+    rounds(tmp_path, seed_of(20261123), 4, [("ingest",), ("server",), ("ingest", "server")])
+
+
+@pytest.mark.soak
+def test_fifty_kills(tmp_path: Path) -> None:
+    seed = seed_of(random.randrange(10**9))
+    rounds(tmp_path, seed, 50, [("ingest",), ("server",), ("ingest", "server")])
+
+
+@pytest.mark.timeout(120)
+def test_with_the_server_down_every_post_is_answered(tmp_path: Path) -> None:
+    with Product(tmp_path) as product:
+        product.start("ingest", "server")
+        writer, reader = product.token("writer"), product.token("viewer")
+        product.kill("server")
+        for number in range(50):
+            event = {"specversion": "1.0", "id": str(number), "source": "/s", "type": "t"}
+            status, answer = product.post(
+                "default", json.dumps(event).encode(), writer, "application/cloudevents+json"
+            )
+            assert (status, answer["accepted"]) == (200, 1)
+        product.start("server")
+        wait_until(lambda: product.api("GET", "/v1/status", reader)[1]["events"] == 50, 30)
