@@ -32,7 +32,7 @@ def parse_url(text: str) -> URL:
             rule="sqlite or postgresql",
             remedy="correct EVENTCENTER_DATABASE_URL, or remove it to use SQLite in the data folder",
         )
-    if url.get_backend_name() == "sqlite" and not url.database:
+    if url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}:
         raise InvalidInput(
             "The store cannot live in memory.",
             rule="several processes share the store, so it is a file",

@@ -2,6 +2,7 @@
 
 Every table that belongs to a tenant has `tenant_id`, and every question about it must name the tenant.
 Ids are 32 hex digits of a random UUID unless a comment says otherwise; moments are aware and in UTC.
+The models have no relationships, so flush a row before you add another one that refers to it.
 """
 
 import uuid
