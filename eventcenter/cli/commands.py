@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 import eventcenter
+from eventcenter.cli.admin import tenant, token, user
 from eventcenter.cli.output import err
 from eventcenter.cli.send import send
 from eventcenter.cli.up import dashboard, serve, up
@@ -44,6 +45,9 @@ app.command()(up)
 app.command()(serve)
 app.command()(dashboard)
 app.command()(send)
+app.add_typer(token, name="token")
+app.add_typer(tenant, name="tenant")
+app.add_typer(user, name="user")
 
 
 def run() -> None:

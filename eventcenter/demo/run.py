@@ -1,5 +1,6 @@
 """Feeds the demo: a history of some hours first, then the cluster's life as it goes on."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -11,9 +12,9 @@ from eventcenter.clock import Clock, SystemClock
 from eventcenter.demo import setup
 from eventcenter.demo.cluster import Cluster, Happening
 from eventcenter.demo.events import to_line
-from eventcenter.demo.robot import serve_robot
 from eventcenter.sender import BATCH_BYTES, Sender
 from eventcenter.settings import Settings
+from eventcenter.testing.robot import Robot, RobotConfig, run_robot
 
 SEED = 7
 HISTORY = timedelta(hours=6)
@@ -35,8 +36,9 @@ def run(settings: Settings) -> None:
         setup.make_rules(client, robot_url=f"http://127.0.0.1:{settings.robot_port}")
         client.sign_out()
         client.close()
-        serve_robot(settings.robot_port)
-        feed.stream(time.sleep)
+        robot = Robot({setup.ROBOT_TOKEN: RobotConfig(secret=setup.ROBOT_SECRET, keywords=(setup.KEYWORD,))})
+        with run_robot(robot, port=settings.robot_port):
+            feed.stream(time.sleep)
 
 
 def _session(settings: Settings) -> str:
@@ -54,9 +56,8 @@ def _last_told(client: Client, now: datetime) -> datetime:
     earliest = now - HISTORY
     which = EventFilter(bus=(setup.BUS,), time_field="time")
     newest = client.events(which, order="newest", limit=1).events
-    if not newest or newest[0].event.get("time") is None:
-        return earliest
-    return max(datetime.fromisoformat(str(newest[0].event["time"])), earliest)
+    told = json.loads(newest[0].event).get("time") if newest else None
+    return earliest if told is None else max(datetime.fromisoformat(told), earliest)
 
 
 class Feed:

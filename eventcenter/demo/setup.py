@@ -5,8 +5,9 @@ from eventcenter.client import Client
 BUS = "k8s"
 TARGET = "Demo robot"
 KEYWORD = "K8s"
-TOKEN_NAME = "demo"
-ROBOT_TOKEN = "0d" * 32  # noqa: S105 of the stand-in on this machine, which guards nothing
+TOKEN_NAME = "demo"  # noqa: S105 a name
+# Of the stand-in on this machine, which guards nothing.
+ROBOT_TOKEN = "0d" * 32
 ROBOT_SECRET = "SEC" + "d0" * 32
 
 RULES: tuple[dict[str, object], ...] = (

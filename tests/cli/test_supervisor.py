@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,15 +13,9 @@ import pytest
 
 from eventcenter.errors import Conflict, Unavailable
 from eventcenter.supervisor import Child, Patience, Supervisor, check_ports
+from tests.support.waiting import until
 
 QUICK = Patience(ready_s=10, stop_s=1, backoff_first_s=0.01, backoff_most_s=0.05)
-
-
-def until(condition: Callable[[], bool], seconds: float = 15) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "did not happen in time"
-        threading.Event().wait(0.02)
 
 
 def script(name: str, code: str) -> Child:
