@@ -1,0 +1,1 @@
+"""Ingest: events over HTTP, checked, journalled, answered. `api.py` is the door."""

@@ -1,0 +1,141 @@
+"""Binary mode: attributes in `ce-` headers, data as the body (HTTP binding 1.0, section 3.1)."""
+
+import base64
+import re
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from eventcenter.errors import InvalidInput
+from eventcenter.event import DataKind, Event, encode_line
+from ingest.validation.attributes import Problem, check_attributes, refusal
+from ingest.validation.data import is_json_type, is_text_type
+from ingest.validation.exact import check_size, event_of
+from ingest.validation.json_text import BrokenJson, parse
+from ingest.validation.limits import Limits
+
+Headers = Sequence[tuple[bytes, bytes]]
+_PREFIX = b"ce-"
+_CONTENT_TYPE = b"content-type"
+_encode = msgspec.json.Encoder().encode
+_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})?")
+_QUOTED = re.compile(rb"\\(.)", re.DOTALL)
+_NOT_IN_HEADERS = frozenset({"datacontenttype", "data", "data_base64"})
+
+
+def headers_of(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The headers (names in lower case) that belong to an event in binary mode."""
+    return [header for header in headers if header[0].startswith(_PREFIX) or header[0] == _CONTENT_TYPE]
+
+
+def line_of_binary(headers: Headers, body: bytes, limits: Limits) -> bytes:
+    """The journal line of the event. Raises as `event_of_binary`, TooLarge."""
+    check_size(len(body), limits)
+    line = encode_line(event_of_binary(headers, body, limits))
+    check_size(len(line), limits)
+    return line
+
+
+def event_of_binary(headers: Headers, body: bytes, limits: Limits) -> Event:
+    """The event in `headers` (of `headers_of`) and `body`.
+
+    JSON data that is not JSON by its grammar is kept as text: `data_kind` says so. Raises InvalidInput.
+    """
+    members = attributes_of(headers)
+    attributes = check_attributes(members, limits)
+    data, kind = data_of(body, attributes.datacontenttype or "", limits)
+    return event_of(attributes, data, kind)
+
+
+def attributes_of(headers: Headers) -> dict[str, object]:
+    """The attributes' texts by name. Raises InvalidInput for headers that cannot be read."""
+    members: dict[str, object] = {}
+    problems: list[Problem] = []
+    for header, raw in headers:
+        shown = header.decode("ascii", "replace")
+        name = "datacontenttype" if header == _CONTENT_TYPE else shown.removeprefix("ce-")
+        if header != _CONTENT_TYPE and name in _NOT_IN_HEADERS:
+            problems.append(
+                Problem(
+                    f"The header ce-{name} is not allowed.",
+                    raw.decode(errors="replace"),
+                    "in binary mode Content-Type is the datacontenttype and the body is the data",
+                    "leave the header out",
+                )
+            )
+        elif name in members:
+            problems.append(
+                Problem(
+                    f"The header {shown} is there twice.",
+                    raw.decode(errors="replace"),
+                    "an attribute is sent once",
+                    "send it once",
+                )
+            )
+        else:
+            text = header_text(raw, escaped=header != _CONTENT_TYPE)
+            if isinstance(text, Problem):
+                problems.append(text._replace(detail=f"The header {shown}: {text.detail}"))
+            members[name] = text
+    if problems:
+        raise refusal(problems)
+    if len(members) - ("datacontenttype" in members) == 0:
+        raise InvalidInput(
+            "There is no event: no ce- header, and the content type names no CloudEvents format.",
+            value=members.get("datacontenttype"),
+            rule="the content type decides how events are read",
+            remedy="for an event in JSON send Content-Type: application/cloudevents+json "
+            "(application/cloudevents-batch+json for several, application/x-ndjson for one a line)",
+        )
+    return members
+
+
+def header_text(raw: bytes, *, escaped: bool) -> str | Problem:
+    """A header's text: quotes taken off, percent-decoded once, as UTF-8 (HTTP binding, section 3.1.3.2)."""
+    if escaped and len(raw) > 1 and raw.startswith(b'"') and raw.endswith(b'"'):
+        raw = _QUOTED.sub(rb"\1", raw[1:-1])
+    if escaped and b"%" in raw:
+        if any(found[1] is None for found in _ESCAPE.finditer(raw)):
+            return Problem(
+                "a percent sign is not followed by two hex digits.",
+                raw.decode(errors="replace"),
+                "values are percent-encoded (HTTP binding 1.0, section 3.1.3.2)",
+                "send %25 for a percent sign",
+            )
+        raw = _ESCAPE.sub(lambda found: bytes.fromhex(found[1].decode()), raw)
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return Problem(
+            "the value is not UTF-8.",
+            raw.decode(errors="replace"),
+            "values are UTF-8, percent-encoded (HTTP binding 1.0, section 3.1.3.2)",
+            "percent-encode the UTF-8 of the value",
+        )
+
+
+def data_of(body: bytes, media_type: str, limits: Limits) -> tuple[bytes | None, DataKind | None]:
+    """The body as an event's data: JSON text and what it stands for. Raises InvalidInput.
+
+    Without a content type nothing is known about the bytes, so they stay bytes.
+    """
+    if not body:
+        return None, None
+    if media_type and is_json_type(media_type):
+        try:
+            # The data is one level below the event.
+            parse(body, limits.max_nesting - 1)
+        except BrokenJson:
+            return _encode(body.decode()), "text"
+        return body.strip(b" \t\n\r"), "json"
+    if media_type and is_text_type(media_type):
+        try:
+            return _encode(body.decode()), "text"
+        except UnicodeDecodeError:
+            pass
+    return b'"%b"' % base64.b64encode(body), "binary"
+
+
+def shown_message(headers: Headers, body: bytes) -> bytes:
+    """Headers and body as a reject keeps them: one header a line, an empty line, the body."""
+    return b"".join(b"%b: %b\r\n" % header for header in headers) + b"\r\n" + body

@@ -1,0 +1,335 @@
+"""The HTTP door as a raw ASGI application: no framework between a post and the journal."""
+
+import asyncio
+import base64
+import hmac
+from collections.abc import MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import parse_qsl
+
+import msgspec
+import structlog
+
+from eventcenter.access import Principal
+from eventcenter.errors import (
+    Busy,
+    EventCenterError,
+    InvalidInput,
+    NotFound,
+    Unauthenticated,
+)
+from eventcenter.journal import Block, BlockKind, Outcome
+from eventcenter.settings import Settings
+from ingest import answers, metrics
+from ingest.bindings import Mode, headers_of, mode_of, read
+from ingest.body import Disconnected, Receive, is_packed, read_body
+from ingest.committer import Committer
+from ingest.pool import Pool
+from ingest.quota import RejectQuota
+from ingest.validation import Checked, Limits, Reject
+
+Scope = MutableMapping[str, Any]
+
+_log = structlog.get_logger(__name__)
+_PREFIX = "/v1/buses/"
+_SUFFIX = "/events"
+_SMALL_BODY = 64 << 10
+_BYTES_IN_HAND = 512 << 20
+_SHOWN_ERROR = 2000
+_LOOPBACK = frozenset({"127.0.0.1", "::1"})
+_encode = msgspec.json.Encoder().encode
+
+
+class Directory(Protocol):
+    """Who may post where (eventcenter.store.directory)."""
+
+    def authenticate(self, token: str) -> Principal:
+        """Who the token stands for. Raises Unauthenticated."""
+        ...
+
+    def bus(self, tenant_id: str, name: str) -> None:
+        """Nothing if the tenant has such a bus. Raises NotFound."""
+        ...
+
+
+class SizedJournal(Protocol):
+    """How much the journal takes on disk."""
+
+    def size(self) -> int:
+        """Bytes."""
+        ...
+
+
+@dataclass(slots=True)
+class _Post:
+    """A request's headers that matter."""
+
+    token: str = ""
+    content_type: str = ""
+    content_encoding: str = ""
+    content_length: str = ""
+
+
+class Application:
+    """`POST /v1/buses/{bus}/events`, `/healthz`, `/readyz` and `/metrics`."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        directory: Directory,
+        committer: Committer,
+        journal: SizedJournal,
+        pool: Pool | None = None,
+    ) -> None:
+        """Without a pool every body is checked in this process."""
+        self._settings = settings
+        self._limits = Limits.of(settings)
+        self._directory = directory
+        self._committer = committer
+        self._pool = pool
+        self._quota = RejectQuota(settings.reject_quota_bytes)
+        self._counts = metrics.Counts()
+        self._metrics = metrics.Metrics(self._counts, committer.groups, journal.size)
+        self._in_hand = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: answers.Send) -> None:
+        """ASGI 3."""
+        if scope["type"] != "http":
+            return
+        content_type = answers.JSON
+        headers: answers.Headers = ()
+        try:
+            path: str = scope["path"]
+            if path.startswith(_PREFIX) and path.endswith(_SUFFIX):
+                if scope["method"] != "POST":
+                    status, body, content_type, headers = _not_allowed(scope["method"], "POST")
+                else:
+                    status, body, content_type = await self._post(
+                        scope, receive, path[len(_PREFIX) : -len(_SUFFIX)]
+                    )
+            else:
+                status, body, content_type, headers = self._other(scope, path)
+        except Disconnected:
+            return
+        except EventCenterError as error:
+            status, content_type = error.status, answers.PROBLEM
+            body, headers = answers.problem(error)
+        except Exception:  # noqa: BLE001 the last line of defence: logged, answered
+            _log.exception("a request failed in a way it should not", path=scope["path"])
+            status, content_type = EventCenterError.status, answers.PROBLEM
+            body, _ = answers.problem(
+                EventCenterError(
+                    "The request failed; the service's log says why.",
+                    remedy="send it again; tell the operator",
+                )
+            )
+        self._counts.answered(status)
+        await answers.answer(send, status, body, content_type, headers)
+
+    async def _post(self, scope: Scope, receive: Receive, bus: str) -> tuple[int, bytes, bytes]:
+        raw_headers: Sequence[tuple[bytes, bytes]] = scope["headers"]
+        post = _headers(raw_headers)
+        tenant = self._directory.authenticate(post.token).require("writer")
+        self._directory.bus(tenant, bus)
+        mode = mode_of(post.content_type)
+        packed = is_packed(post.content_encoding)
+        wait = bool(scope["query_string"]) and _waits(scope["query_string"])
+        if self._in_hand > _BYTES_IN_HAND:
+            raise Busy(
+                "The bodies being read fill the memory for them.",
+                rule=f"at most {_BYTES_IN_HAND} bytes at once",
+                remedy="send it again",
+                retry_after=1,
+            )
+        body = await read_body(
+            receive, announced=post.content_length, packed=packed, max_bytes=self._limits.max_body_bytes
+        )
+        self._in_hand += len(body)
+        try:
+            headers = headers_of(raw_headers) if mode is Mode.BINARY else []
+            checked = await self._check(mode, headers, body)
+            return await self._keep(checked, tenant, bus, post.content_type, wait=wait)
+        finally:
+            self._in_hand -= len(body)
+
+    async def _check(self, mode: Mode, headers: list[tuple[bytes, bytes]], body: bytes) -> Checked:
+        if self._pool is None or len(body) <= _SMALL_BODY:
+            return read(mode, headers, body, self._limits)
+        return await self._pool.check(mode, headers, body)
+
+    async def _keep(
+        self, checked: Checked, tenant: str, bus: str, content_type: str, *, wait: bool
+    ) -> tuple[int, bytes, bytes]:
+        blocks: list[Block] = []
+        if checked.count:
+            blocks.append(
+                Block(
+                    kind=BlockKind.EVENTS,
+                    tenant=tenant,
+                    bus=bus,
+                    payload=checked.payload,
+                    count=checked.count,
+                    wants_outcome=wait,
+                )
+            )
+        if checked.rejects:
+            self._counts.rejects += len(checked.rejects)
+            kept = self._reject_lines(checked.rejects, tenant, content_type)
+            if kept:
+                blocks.append(
+                    Block(
+                        kind=BlockKind.REJECTS,
+                        tenant=tenant,
+                        bus=bus,
+                        payload=b"".join(kept),
+                        count=len(kept),
+                    )
+                )
+        if not checked.count and checked.rejects:
+            await self._keep_rejects(blocks)
+            status, body = answers.refused(checked.rejects)
+            return status, body, answers.PROBLEM
+        positions = await self._committer.commit(blocks) if blocks else []
+        self._counts.events += checked.count
+        if not wait:
+            if checked.rejects:
+                return 200, answers.accepted(checked.count, checked.rejects), answers.JSON
+            return 200, answers.all_accepted(checked.count), answers.JSON
+        outcome: Outcome | None = None
+        if positions:
+            outcome = await self._committer.outcome(positions[0], self._settings.wait_archived_s)
+        return (
+            200,
+            answers.accepted(checked.count, checked.rejects, waited=True, outcome=outcome),
+            answers.JSON,
+        )
+
+    async def _keep_rejects(self, blocks: Sequence[Block]) -> None:
+        if not blocks:
+            return
+        try:
+            await self._committer.commit(blocks)
+        except (EventCenterError, asyncio.CancelledError):
+            # The answer is that the events are wrong; that they were not kept changes nothing for the sender.
+            _log.warning("rejects could not be kept")
+
+    def _reject_lines(self, rejects: Sequence[Reject], tenant: str, content_type: str) -> list[bytes]:
+        lines: list[bytes] = []
+        for place, reject in enumerate(rejects):
+            line = _reject_line(reject, content_type)
+            if not self._quota.take(tenant, len(line)):
+                self._counts.rejects_not_kept += len(rejects) - place
+                break
+            lines.append(line)
+        return lines
+
+    def _other(self, scope: Scope, path: str) -> tuple[int, bytes, bytes, answers.Headers]:
+        if path not in {"/healthz", "/readyz", "/metrics"}:
+            raise NotFound(
+                "There is nothing at this address.",
+                value=path,
+                rule="events go to /v1/buses/{bus}/events",
+                remedy="post to /v1/buses/default/events",
+            )
+        if scope["method"] not in {"GET", "HEAD"}:
+            return _not_allowed(scope["method"], "GET, HEAD")
+        if path == "/metrics":
+            self._check_metrics_reader(scope)
+            return 200, self._metrics.text(), metrics.CONTENT_TYPE, ()
+        return 200, b'{"status":"ok"}', answers.JSON, ()
+
+    def _check_metrics_reader(self, scope: Scope) -> None:
+        raw: Sequence[tuple[bytes, bytes]] = scope["headers"]
+        token = _headers(raw).token if any(name == b"authorization" for name, _ in raw) else ""
+        wanted = self._settings.metrics_token
+        if token:
+            if wanted is not None and hmac.compare_digest(token.encode(), wanted.encode()):
+                return
+            self._directory.authenticate(token).require_operator()
+            return
+        client = scope.get("client")
+        forwarded = any(name in {b"x-forwarded-for", b"forwarded"} for name, _ in raw)
+        if client is None or client[0] not in _LOOPBACK or forwarded:
+            raise Unauthenticated(
+                "Metrics are for operators.",
+                rule="a request from loopback, an operator's token, or that of EVENTCENTER_METRICS_TOKEN",
+                remedy="send Authorization: Bearer with such a token",
+            )
+
+
+def _headers(raw: Sequence[tuple[bytes, bytes]]) -> _Post:
+    post = _Post()
+    for name, value in raw:
+        if name == b"authorization":
+            post.token = _bearer(value)
+        elif name == b"content-type":
+            post.content_type = value.decode("latin-1").strip()
+        elif name == b"content-encoding":
+            post.content_encoding = value.decode("latin-1")
+        elif name == b"content-length":
+            post.content_length = value.decode("latin-1")
+    if not post.token:
+        raise Unauthenticated(
+            "No token was sent.",
+            rule="each request carries Authorization: Bearer ect_…",
+            remedy="make a token in Settings › Tokens or by `eventcenter token create`",
+        )
+    return post
+
+
+def _bearer(value: bytes) -> str:
+    scheme, _, token = value.decode("latin-1").strip().partition(" ")
+    if scheme.lower() != "bearer":
+        raise Unauthenticated(
+            "The Authorization header is of another scheme.",
+            value=scheme,
+            rule="Authorization: Bearer ect_…",
+            remedy="send the token as Bearer",
+        )
+    return token.strip()
+
+
+def _waits(query: bytes) -> bool:
+    for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+        if name == "wait":
+            if value != "archived":
+                raise InvalidInput(
+                    "There is nothing else to wait for.",
+                    value=value,
+                    rule="wait is archived, or not there: the answer always waits for the journal",
+                    remedy="send ?wait=archived",
+                )
+            return True
+    return False
+
+
+def _not_allowed(method: str, allowed: str) -> tuple[int, bytes, bytes, answers.Headers]:
+    body = _encode(
+        {
+            "type": "urn:eventcenter:problem:method-not-allowed",
+            "title": "Method not allowed",
+            "status": 405,
+            "detail": "This address does not take this method.",
+            "value": method,
+            "rule": f"the methods here: {allowed}",
+            "remedy": "use one of these methods",
+        }
+    )
+    return 405, body, answers.PROBLEM, ((b"allow", allowed.encode()),)
+
+
+def _reject_line(reject: Reject, content_type: str) -> bytes:
+    return (
+        _encode(
+            {
+                "reason": "invalid",
+                "error": reject.error[:_SHOWN_ERROR],
+                "bytes": base64.b64encode(reject.data).decode(),
+                "content_type": content_type[:255],
+                "index": reject.index,
+            }
+        )
+        + b"\n"
+    )

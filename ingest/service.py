@@ -1,0 +1,151 @@
+"""The ingest service as a process: builds its parts, serves until it is told to stop."""
+
+import gc
+import socket
+import threading
+from collections.abc import Sequence
+
+import structlog
+import uvicorn
+
+from eventcenter.clock import Clock, SystemClock
+from eventcenter.errors import Unavailable
+from eventcenter.journal import JournalWriter, OutcomeReader
+from eventcenter.settings import Settings
+from eventcenter.store import Store
+from eventcenter.store.directory import Directory
+from ingest.committer import Committer
+from ingest.http import Application
+from ingest.pool import Pool
+from ingest.validation import Limits
+
+_log = structlog.get_logger(__name__)
+_WRITER = "main"
+_STORE_EVERY_S = 0.2
+_SAY_EVERY = 25
+_GRACE_S = 10
+_KEEP_ALIVE_S = 75
+
+
+class Service:
+    """One ingest service: HTTP in, the journal out. The parts are built by `run`, in its thread."""
+
+    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
+        self._settings = settings
+        self._clock = clock or SystemClock()
+        self._server: uvicorn.Server | None = None
+        self._stop = threading.Event()
+        self.started = threading.Event()
+        """Set once requests are answered."""
+        self.pool: Pool | None = None
+        """The validation workers, while it runs."""
+
+    def run(self, sockets: Sequence[socket.socket] | None = None) -> None:
+        """Serve until `stop` or a signal; what is in flight is answered first.
+
+        `sockets` listen already; without them the settings' host and port are used. Raises Conflict where
+        another service writes to the same journal.
+        """
+        settings = self._settings
+        # First the lock on the journal, so that a second service ends before it takes a request.
+        journal = JournalWriter(
+            settings.journal_dir,
+            writer=_WRITER,
+            clock=self._clock,
+            max_bytes=settings.journal_max_bytes,
+            segment_bytes=settings.journal_segment_bytes,
+            disk_floor_bytes=settings.disk_floor_bytes,
+        )
+        try:
+            directory = self._directory()
+            if directory is not None:
+                self._serve(journal, directory, sockets)
+        finally:
+            journal.close()
+
+    def stop(self) -> None:
+        """End `run`; may be called from another thread."""
+        self._stop.set()
+        if self._server is not None:
+            self._server.should_exit = True
+
+    def _serve(
+        self, journal: JournalWriter, directory: Directory, sockets: Sequence[socket.socket] | None
+    ) -> None:
+        settings = self._settings
+        outcomes = OutcomeReader(settings.journal_dir, _WRITER)
+        committer = Committer(journal, outcomes)
+        pool = self.pool = Pool(Limits.of(settings), settings.validation_workers)
+        try:
+            pool.start()
+            application = Application(
+                settings=settings, directory=directory, committer=committer, journal=journal, pool=pool
+            )
+            self._server = _Server(_config(settings, application), self.started)
+            if not self._stop.is_set():
+                _quiet_collector()
+                self._server.run(sockets=None if sockets is None else list(sockets))
+        finally:
+            pool.close()
+            committer.close()
+            outcomes.close()
+
+    def _directory(self) -> Directory | None:
+        """The directory, once the server has made the store; None where `stop` came first."""
+        tries = 0
+        while not self._stop.is_set():
+            try:
+                return Directory(Store.open_readonly(self._settings, clock=self._clock))
+            except Unavailable as error:
+                if tries % _SAY_EVERY == 0:
+                    _log.warning("waiting for the store", why=str(error))
+                tries += 1
+                self._stop.wait(_STORE_EVERY_S)
+        return None
+
+
+class _Server(uvicorn.Server):
+    """Says when it answers, and where."""
+
+    def __init__(self, config: uvicorn.Config, started: threading.Event) -> None:
+        super().__init__(config)
+        self._begun = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn; then requests are answered."""
+        await super().startup(sockets=sockets)
+        for server in self.servers:
+            for listening in server.sockets:
+                _log.info("listening", address=listening.getsockname())
+        self._begun.set()
+
+
+def run(settings: Settings) -> None:
+    """Run the ingest service until SIGINT or SIGTERM."""
+    Service(settings).run()
+
+
+def _config(settings: Settings, application: Application) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,
+        host=settings.ingest_host,
+        port=settings.ingest_port,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=2048,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+
+
+def _quiet_collector() -> None:
+    """What was built up to here stays; requests make few cycles, so look for them rarely."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
