@@ -1,0 +1,119 @@
+"""Counts over time: which buckets, and how rows become complete series."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from eventcenter.clock import from_micros, to_micros
+from eventcenter.errors import InvalidInput
+
+_DAY = 86_400
+NICE_STEPS = (
+    1,
+    5,
+    10,
+    30,
+    60,
+    300,
+    900,
+    1800,
+    3600,
+    3 * 3600,
+    6 * 3600,
+    12 * 3600,
+    _DAY,
+    7 * _DAY,
+    30 * _DAY,
+)
+"""Seconds. Each up to a day divides it, so buckets begin at round UTC times."""
+TARGET_BUCKETS = 120
+MOST_BUCKETS = 500
+MAX_TOP = 50
+_SECOND = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Buckets:
+    """Buckets of equal width that cover the half-open range from…to, aligned to 1970-01-01T00:00Z."""
+
+    from_: datetime
+    to: datetime
+    step_s: int
+
+    @property
+    def start_us(self) -> int:
+        """Start of the first bucket in microseconds since 1970: at or before `from_`."""
+        step = self.step_s * _SECOND
+        return to_micros(self.from_) // step * step
+
+    @property
+    def count(self) -> int:
+        """How many buckets."""
+        return -((self.start_us - to_micros(self.to)) // (self.step_s * _SECOND))
+
+    def starts(self) -> list[datetime]:
+        """When each bucket begins; the first may begin before `from_`, where nothing is counted."""
+        return [from_micros(self.start_us + i * self.step_s * _SECOND) for i in range(self.count)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """Counts of the events with one value, a number for each bucket."""
+
+    name: str | None
+    """The value; None for all others together, and where nothing was asked to be told apart."""
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Histogram:
+    """Events over time: the largest series first, the others' last."""
+
+    buckets: Buckets
+    series: tuple[Series, ...]
+
+    @property
+    def total(self) -> int:
+        """All events counted."""
+        return sum(sum(each.counts) for each in self.series)
+
+
+def choose_buckets(from_: datetime, to: datetime, suggestion: float | None = None) -> Buckets:
+    """About 120 buckets of a nice width; a suggested width (seconds) is rounded up to a nice one.
+
+    A suggestion may lead to at most 500 buckets; the width is made larger until it does.
+    """
+    if suggestion is not None and not suggestion > 0:
+        raise InvalidInput(
+            "The step is out of range.",
+            value=suggestion,
+            rule="step is a number of seconds greater than 0",
+            remedy="leave it out, and a fitting one is chosen",
+        )
+    least = suggestion or 0
+    most = TARGET_BUCKETS if suggestion is None else MOST_BUCKETS
+    span = (to - from_).total_seconds()
+    for step in (each for each in NICE_STEPS if each >= least):
+        if span <= step * most:
+            return Buckets(from_=from_, to=to, step_s=step)
+    month = NICE_STEPS[-1]
+    return Buckets(
+        from_=from_, to=to, step_s=month * max(-(-int(least) // month), -(-int(span) // (month * most)))
+    )
+
+
+def complete(
+    buckets: Buckets, rows: Iterable[tuple[str | None, int, int]], *, grouped: bool
+) -> tuple[Series, ...]:
+    """Rows of (name, bucket, count) → series with a zero where a bucket has no row.
+
+    Without grouping there is one series, even where there are no events.
+    """
+    counts: dict[str | None, list[int]] = {} if grouped else {None: [0] * buckets.count}
+    for name, bucket, count in rows:
+        counts.setdefault(name, [0] * buckets.count)[bucket] += count
+    return tuple(Series(name=name, counts=tuple(counts[name])) for name in _ranked(counts))
+
+
+def _ranked(counts: dict[str | None, list[int]]) -> Sequence[str | None]:
+    return sorted(counts, key=lambda name: (name is None, -sum(counts[name]), name or ""))

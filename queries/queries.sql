@@ -1,0 +1,31 @@
+-- The fixed statements. Each has a name and a sentence; parameters are named.
+
+-- name: totals
+-- How many events, rejects and duplicates a tenant has, and the newest seq.
+SELECT (SELECT count(*) FROM events) AS events,
+       (SELECT count(*) FROM rejects) AS rejects,
+       (SELECT count(*) FROM duplicates) AS duplicates,
+       (SELECT coalesce(max(seq), 0) FROM events) AS last_seq;
+
+-- name: bus_totals
+-- How many events each bus holds and when the last one came.
+SELECT bus, count(*) AS events, max(received_at) AS last_received_at
+FROM events
+GROUP BY bus
+ORDER BY bus;
+
+-- name: rejects
+-- Rejects, newest first, each with the beginning of its bytes.
+SELECT id, bus, received_at, reason, error, content_type, event_index,
+       octet_length(bytes) AS size, bytes[1:4096] AS start
+FROM rejects
+WHERE ($bus::VARCHAR IS NULL OR bus = $bus) AND id < $before
+ORDER BY id DESC
+LIMIT $limit;
+
+-- name: reject
+-- One reject with all its bytes.
+SELECT id, bus, received_at, reason, error, content_type, event_index,
+       octet_length(bytes) AS size, bytes[1:4096] AS start, bytes
+FROM rejects
+WHERE id = $id;
