@@ -34,10 +34,10 @@ DISK_FREE = Gauge("eventcenter_disk_free_bytes", "Free bytes of the file system 
 class Housekeeping:
     """The jobs on a scheduler of their own, between `start` and `stop`."""
 
-    def __init__(self, *, store: Store, accounts: Accounts, settings: Settings, clock: Clock) -> None:
+    def __init__(self, *, store: Store, settings: Settings, clock: Clock) -> None:
         self._scheduler = BackgroundScheduler(timezone=UTC)
         kept = timedelta(days=settings.attempts_kept_days)
-        self._every(SIGN_INS_EVERY, "sign-ins", accounts.sessions.sweep)
+        self._every(SIGN_INS_EVERY, "sign-ins", Accounts(store, settings).sessions.sweep)
         self._every(OLD_EVERY, "old deliveries", lambda: forget_deliveries(store, clock.now() - kept))
         self._every(DISK_EVERY, "disk", lambda: watch_disk(settings))
 

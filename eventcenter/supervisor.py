@@ -61,15 +61,20 @@ class _Run:
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=_LINES_KEPT))
 
 
+def local_url(host: str, port: int, path: str) -> str:
+    """The address at which a process that listens on `host` can be asked from this machine."""
+    asked = "127.0.0.1" if host in {"0.0.0.0", "::", ""} else host  # noqa: S104 compared, not bound
+    return f"http://{f'[{asked}]' if ':' in asked else asked}:{port}{path}"
+
+
 def process_child(name: str, *, host: str, port: int, port_setting: str, ready_path: str) -> Child:
     """A child that runs `eventcenter.cli.process NAME` and is ready when `ready_path` answers 200."""
-    named = "127.0.0.1" if host in {"0.0.0.0", "::", ""} else host  # noqa: S104 compared, not bound
     return Child(
         name=name,
         command=(sys.executable, "-m", "eventcenter.cli.process", name, "--parent", str(os.getpid())),
         address=(host, port),
         port_setting=port_setting,
-        ready_url=f"http://{named}:{port}{ready_path}",
+        ready_url=local_url(host, port, ready_path),
     )
 
 
@@ -153,7 +158,7 @@ class Supervisor:
                     f"{run.child.name} ended with exit code {code} before it was ready",
                     remedy="read its lines above, then `eventcenter doctor`",
                 )
-            if run.child.ready_url is None or _answers(run.child.ready_url):
+            if run.child.ready_url is None or answers(run.child.ready_url):
                 return
             if time.monotonic() > until:
                 raise Unavailable(
@@ -200,7 +205,7 @@ class Supervisor:
 
 def check_ports(children: Sequence[Child]) -> None:
     """Raise Conflict, naming every taken port and the setting that moves it, unless all are free."""
-    taken = [child for child in children if child.address is not None and not _free(*child.address)]
+    taken = [child for child in children if child.address is not None and not is_free(*child.address)]
     if taken:
         raise Conflict(
             "; ".join(
@@ -214,7 +219,8 @@ def check_ports(children: Sequence[Child]) -> None:
         )
 
 
-def _free(host: str, port: int) -> bool:
+def is_free(host: str, port: int) -> bool:
+    """Whether a process could listen there. Raises Conflict for a host that is not this machine's."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -231,8 +237,8 @@ def _free(host: str, port: int) -> bool:
     return True
 
 
-def _answers(url: str) -> bool:
-    # Without the environment's proxies: the address is this machine's own.
+def answers(url: str) -> bool:
+    """Whether there is an answer 200 now; without the environment's proxies, since the address is our own."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=_PROBE_TIMEOUT_S) as answer:

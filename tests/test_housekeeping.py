@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from eventcenter.accounts import Accounts
 from eventcenter.clock import ManualClock
 from eventcenter.housekeeping import DISK_FREE, Housekeeping, forget_deliveries, watch_disk
 from eventcenter.settings import Settings
@@ -101,9 +100,7 @@ def test_the_scheduler_runs_each_job_at_once_and_stops(
 ) -> None:
     sign_in_link(store, FIRST_USER)
     clock.advance(3600)
-    housekeeping = Housekeeping(
-        store=store, accounts=Accounts(store, settings), settings=settings, clock=clock
-    )
+    housekeeping = Housekeeping(store=store, settings=settings, clock=clock)
     housekeeping.start()
     try:
         until(lambda: count(store, SignInLink) == 0)

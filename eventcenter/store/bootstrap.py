@@ -10,7 +10,7 @@ from eventcenter.errors import NotFound, Unavailable
 from eventcenter.store.audit import audit
 from eventcenter.store.models import Bus, Membership, Meta, SignInLink, Tenant, User
 from eventcenter.store.secrets import SecretBox
-from eventcenter.store.store import Store
+from eventcenter.store.store import ReadOnlyStore, Store
 
 DEFAULT_TENANT = "default"
 DEFAULT_BUS = "default"
@@ -68,6 +68,15 @@ def add_link(session: Session, user_id: str, now: datetime) -> tuple[str, dateti
     link = SignInLink(hash=credential_hash(code), user_id=user_id, expires_at=now + LINK_LIFE)
     session.add(link)
     return code, link.expires_at
+
+
+def opens_with(store: ReadOnlyStore, box: SecretBox) -> bool:
+    """Whether the store is tied to the box's key; False if it is tied to none yet.
+
+    Raises Unavailable if it was made with another key.
+    """
+    check = store.read(lambda session: session.get(Meta, _KEY_CHECK))
+    return check is not None and box.decrypt(check.value.encode("ascii")) == _CHECKED
 
 
 def _check_key(session: Session, box: SecretBox) -> None:
