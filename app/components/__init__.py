@@ -1,0 +1,1 @@
+"""What draws values of events and people: the only modules that write HTML into the page."""

@@ -1,0 +1,58 @@
+"""What went wrong, what is missing, what to do next."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+from app.components.markup import Markup, build, join, show
+from app.i18n import t
+from eventcenter.errors import EventCenterError, Unauthenticated
+
+_BOX = '<div class="ec-note ec-$kind" role="status"><b>$title</b>$body</div>'
+
+
+def problem(error: EventCenterError) -> None:
+    """An error with its value, rule and way out. A session that is gone is not drawn but raised on."""
+    if isinstance(error, Unauthenticated):
+        raise error
+    lines = [
+        build("<p><span>$label</span> $text</p>", label=t(f"error.{name}"), text=text, limit=600)
+        for name, text in (("value", error.value), ("rule", error.rule), ("remedy", error.remedy))
+        if text
+    ]
+    show(build(_BOX, kind="bad", title=error.detail, body=join(lines), limit=1000))
+
+
+@contextmanager
+def catching() -> Iterator[None]:
+    """Draws the error of what is asked inside."""
+    try:
+        yield
+    except EventCenterError as error:
+        problem(error)
+
+
+def note(kind: str, title: str, text: str | None = None) -> None:
+    """A box: kind `info`, `good`, `warn` or `bad`; both texts are shown escaped."""
+    body = build("<p>$text</p>", text=text, limit=1000) if text else Markup("")
+    show(build(_BOX, kind=kind, title=title, body=body, limit=1000))
+
+
+def empty(title: str, text: str, command: str | None = None) -> None:
+    """Nothing here yet, and the next step; `command` can be copied and works as printed."""
+    show(
+        build('<div class="ec-empty"><b>$title</b><p>$text</p></div>', title=title, text=text, limit=600)
+    )
+    if command:
+        st.code(command, language="bash", wrap_lines=True)
+
+
+def heading(title: str, *, aside: str = "") -> None:
+    """The title of a page or a part of it."""
+    show(build('<div class="ec-head"><h2>$title</h2><span>$aside</span></div>', title=title, aside=aside))
+
+
+def caption(text: str) -> None:
+    """A quiet line."""
+    show(build('<p class="ec-caption">$text</p>', text=text, limit=1000))

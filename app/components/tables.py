@@ -1,0 +1,57 @@
+"""Tables of text: every cell bounded and visible, never a link or markup."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+import streamlit as st
+
+from app.components.visible import visible
+
+ROW_HEIGHT = 32
+
+
+def frame(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> pd.DataFrame:
+    """A frame whose text is safe to show; numbers stay numbers."""
+    return pd.DataFrame(
+        [[_cell(row.get(name)) for name in columns] for row in rows], columns=list(columns)
+    )
+
+
+def draw(
+    rows: Sequence[Mapping[str, object]],
+    columns: Mapping[str, str],
+    *,
+    key: str,
+    widths: Mapping[str, int] | None = None,
+    pinned: str | None = None,
+    clickable: bool = False,
+    height: int | None = None,
+) -> int | None:
+    """Draw rows under the titles of `columns`; with `clickable` answers the row that was clicked."""
+    table = frame(rows, list(columns))
+    config = {
+        name: (
+            st.column_config.NumberColumn(title, width=(widths or {}).get(name), pinned=name == pinned, format="localized")
+            if len(table) and pd.api.types.is_numeric_dtype(table[name])
+            else st.column_config.TextColumn(title, width=(widths or {}).get(name), pinned=name == pinned)
+        )
+        for name, title in columns.items()
+    }
+    tall = min(ROW_HEIGHT * (len(rows) + 1) + 3, height or 660)
+    if not clickable:
+        st.dataframe(
+            table, hide_index=True, row_height=ROW_HEIGHT, column_config=config, height=tall, key=key, placeholder="–"
+        )
+        return None
+    state = st.dataframe(
+        table, hide_index=True, row_height=ROW_HEIGHT, column_config=config, height=tall, key=key,
+        on_select="rerun", selection_mode="single-cell", placeholder="–",
+    )
+    cells = state["selection"]["cells"]
+    return int(cells[0][0]) if cells and 0 <= int(cells[0][0]) < len(rows) else None
+
+
+def _cell(value: object) -> object:
+    if value is None or isinstance(value, int | float):
+        return value
+    return visible(value)

@@ -1,0 +1,196 @@
+"""Deliveries: what was sent where, what the target answered, and how the targets are."""
+
+import json
+
+import streamlit as st
+
+from app import session, urlstate
+from app.components import detail, dingtalk, notice, tables, times
+from app.components.markup import build, join
+from app.components.markup import show as draw
+from app.components.visible import visible
+from app.components.words import words
+from app.i18n import t
+from app.session import Viewer
+from eventcenter.client import Attempt, Delivery, DeliveryDetail, Target
+
+_STATES = ("all", "pending", "sending", "delivered", "failed", "merged")
+_PAGE = 50
+
+
+@session.page
+def show(viewer: Viewer) -> None:
+    """The page."""
+    session.follow_link(viewer)
+    notice.heading(t("deliveries.title"), aside=viewer.tenant.title or viewer.tenant.name)
+    targets = viewer.client.targets()
+    _health(targets)
+    left, right = st.columns([3, 1.2], vertical_alignment="center")
+    with left:
+        state = urlstate.choice(t("deliveries.state"), "state", _STATES, say=lambda name: t(f"state.{name}"))
+    with right:
+        target = _target(targets)
+    wanted = st.query_params.get("delivery")
+    opened = None
+    if wanted:
+        with notice.catching():
+            opened = viewer.client.delivery(wanted)
+    if opened is None:
+        _table(viewer, state, target, wide=True)
+        return
+    table, panel = st.columns([1.2, 1], gap="medium")
+    with table:
+        _table(viewer, state, target, wide=False)
+    with panel:
+        _detail(viewer, opened)
+
+
+def _health(targets: tuple[Target, ...]) -> None:
+    parts = [
+        build(
+            '<div class="ec-health ec-is-$health"><header><b>$name</b><span class="ec-pill">$state</span></header>'
+            "<p>$text</p><p>$remedy</p></div>",
+            health=target.health if target.health in {"ok", "broken", "throttled"} else "unknown",
+            name=target.name,
+            state=t(f"health.{target.health}") if target.health in {"ok", "broken", "throttled"} else t("health.unknown"),
+            text=words(target.health_text),
+            remedy=words(target.remedy),
+            limit=500,
+        )
+        for target in targets
+    ]
+    if parts:
+        draw(build('<div class="ec-healths">$parts</div>', parts=join(parts)))
+
+
+def _target(targets: tuple[Target, ...]) -> str | None:
+    names = {target.id: target.name for target in targets}
+    return st.selectbox(
+        t("deliveries.target"), list(names), index=None, key="target", format_func=lambda i: visible(names.get(i, i)),
+        placeholder=t("deliveries.all_targets"), label_visibility="collapsed",
+    )
+
+
+def _table(viewer: Viewer, state: str, target: str | None, *, wide: bool) -> None:
+    signature = f"{state}.{target}"
+    if st.session_state.get("deliveries.signature") != signature:
+        st.session_state["deliveries.signature"] = signature
+        st.session_state["deliveries.cursors"] = [None]
+    cursors: list[str | None] = st.session_state["deliveries.cursors"]
+    page = viewer.client.deliveries(
+        state=None if state == "all" else state, target=target, limit=_PAGE, cursor=cursors[-1]
+    )
+    if not page.deliveries:
+        filtered = state != "all" or target is not None
+        notice.empty(t("empty.deliveries"), t("empty.filtered_text") if filtered else t("empty.deliveries_text"))
+        return
+    columns = {"time": t("column.created_at"), "state": t("column.state"), "rule": t("column.rule")}
+    columns |= {"target": t("column.target"), "event": t("column.event")} if wide else {"event": t("column.event")}
+    columns |= {"attempts": t("column.attempts"), "answer": t("column.answer")} if wide else {}
+    turned = st.session_state.get("deliveries.turned", 0)
+    clicked = tables.draw(
+        [_row(one, viewer) for one in page.deliveries], columns, key=f"deliveries.{turned}.{wide}", pinned="time",
+        clickable=True,
+        widths={"time": 140, "state": 90, "rule": 180, "target": 150, "event": 240, "attempts": 70, "answer": 330},
+    )
+    if clicked is not None:
+        st.query_params["delivery"] = page.deliveries[clicked].id
+        st.session_state["deliveries.turned"] = turned + 1
+        st.rerun()
+    back, forth, _ = st.columns([1, 1, 6])
+    with back:
+        if st.button(t("page.previous"), icon=":material/chevron_left:", disabled=len(cursors) == 1, width="stretch"):
+            cursors.pop()
+            st.rerun()
+    with forth:
+        if st.button(t("page.next"), icon=":material/chevron_right:", icon_position="right",
+                     disabled=page.next is None, width="stretch"):
+            cursors.append(page.next)
+            st.rerun()
+
+
+def _row(one: Delivery, viewer: Viewer) -> dict[str, object]:
+    last = one.last
+    answer = "" if last is None else " · ".join(
+        part for part in (_outcome(last.outcome), words(last.text), _latency(last.latency_ms)) if part
+    )
+    return {
+        "time": times.moment(one.created_at, viewer.zone),
+        "state": t(f"state.{one.state}") if one.state in _STATES else one.state,
+        "rule": one.rule.name if one.rule else t(f"kind.{one.kind}") if one.kind in {"test", "digest"} else "",
+        "target": one.target.name if one.target else "",
+        "event": f"{one.event.type} · {one.event.id}" if one.event else t(f"kind.{one.kind}"),
+        "attempts": one.attempts,
+        "answer": answer,
+    }
+
+
+def _outcome(name: str | None) -> str:
+    known = {"delivered", "permanent", "retryable", "rate_limited", "unknown", "in_flight"}
+    return t(f"outcome.{name}") if name in known else (name or "")
+
+
+def _latency(milliseconds: float | None) -> str:
+    return "" if milliseconds is None else f"{milliseconds:.0f} ms"
+
+
+def _detail(viewer: Viewer, one: DeliveryDetail) -> None:
+    with st.container(key="ec-panel-detail"):
+        head, close = st.columns([6, 1], vertical_alignment="center")
+        with head:
+            notice.heading(t("delivery.title"), aside=t(f"state.{one.state}") if one.state in _STATES else one.state)
+        with close:
+            st.button("", icon=":material/close:", type="tertiary", help=t("event.close"), on_click=_close, key="close")
+        rows = [
+            (t("column.created_at"), times.precise(one.created_at, viewer.zone)),
+            (t("column.target"), one.target.name if one.target else "–"),
+            (t("column.rule"), one.rule.name if one.rule else "–"),
+        ]
+        if one.event:
+            rows.append((t("column.event"), f"{one.event.type} · {one.event.source} · {one.event.id}"))
+        draw(detail.key_values(rows))
+        _links(one)
+        _message(one.payload)
+        for n, attempt in enumerate(one.attempts, 1):
+            _attempt(viewer, n, attempt)
+
+
+def _links(one: DeliveryDetail) -> None:
+    pages = st.session_state["pages"]
+    first, second = st.columns(2)
+    with first:
+        if one.event and st.button(t("delivery.open_event"), icon=":material/bolt:", width="stretch"):
+            st.switch_page(pages["events"], query_params={"event": str(one.event.seq)})
+    with second:
+        if one.rule and st.button(t("delivery.open_rule"), icon=":material/rule:", width="stretch"):
+            st.switch_page(pages["rules"], query_params={"rule": one.rule.id})
+
+
+def _message(payload: object) -> None:
+    """The message as the chat shows it, where the payload holds one."""
+    found = payload.get("markdown", payload) if isinstance(payload, dict) else None
+    if isinstance(found, dict) and isinstance(found.get("text"), str):
+        dingtalk.message(str(found.get("title", "")), found["text"])
+
+
+def _attempt(viewer: Viewer, n: int, attempt: Attempt) -> None:
+    notice.heading(t("delivery.attempt", n=n), aside=times.precise(attempt.started_at, viewer.zone))
+    rows = [
+        (t("delivery.outcome"), _outcome(attempt.outcome) or "–"),
+        (t("delivery.status"), f"HTTP {attempt.status}" if attempt.status else "–"),
+        ("errcode", "–" if attempt.errcode is None else str(attempt.errcode)),
+        (t("delivery.latency"), _latency(attempt.latency_ms) or "–"),
+    ]
+    draw(detail.key_values(rows))
+    notice.caption(t("delivery.request"))
+    detail.block(_as_text(attempt.request))
+    notice.caption(t("delivery.response"))
+    detail.block(attempt.response or "–")
+
+
+def _as_text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _close() -> None:
+    st.query_params.pop("delivery", None)

@@ -1,0 +1,111 @@
+"""Overview: how much of what arrives, whether it gets through, and what came last."""
+
+from datetime import timedelta
+
+import streamlit as st
+
+from app import ranges, reads, session
+from app.components import cards, charts, notice, shell, times
+from app.i18n import t
+from app.session import Viewer
+from eventcenter.client import EventFilter, Histogram, Status
+
+_SPANS = ("1h", "6h", "24h", "7d")
+_STEPS = {"1h": 60, "6h": 300, "24h": 900, "7d": 7200}
+_LIVE_S = 5
+_MOST_DELIVERIES = 100
+_LAG_WARN_S = 30
+
+
+@session.page
+def show(viewer: Viewer) -> None:
+    """The page."""
+    session.follow_link(viewer)
+    title, buses, span, live = st.columns([4, 3, 3, 1.2], vertical_alignment="center")
+    with title:
+        notice.heading(t("overview.title"), aside=viewer.tenant.title or viewer.tenant.name)
+    with buses:
+        st.multiselect(
+            t("filter.bus"), reads.bus_names(viewer), key="bus", bind="query-params", placeholder=t("filter.all_buses"),
+            label_visibility="collapsed",
+        )
+    with span:
+        ranges.span("span", _SPANS, "1h")
+    with live:
+        st.toggle(t("overview.live"), value=True, key="live", bind="query-params")
+    st.fragment(session.page(_body), run_every=_LIVE_S if st.session_state.live else None)()
+
+
+def _body(viewer: Viewer) -> None:
+    span = st.session_state.get("span") or "1h"
+    within = ranges.last(viewer, span)
+    which = EventFilter(bus=tuple(st.session_state.get("bus") or ()), from_=within.from_, to=within.to)
+    status = viewer.client.status()
+    found = viewer.client.histogram(which, step=_STEPS[span], by="type")
+    _warnings(status)
+    if not status.events:
+        _metrics(viewer, status, found, which)
+        _first_event(viewer)
+        return
+    kinds = viewer.client.top(which, by="type", limit=100)
+    palette = charts.colours([series.name for series in found.series if series.name is not None])
+    _metrics(viewer, status, found, which, kinds=len(kinds))
+    chart, top = st.columns([2.4, 1], gap="medium")
+    with chart, st.container(key="ec-panel-chart"):
+        notice.heading(t("overview.by_type"), aside=t("overview.per", step=times.seconds(found.step)))
+        if found.total:
+            charts.draw(charts.stacked(found, viewer.zone, height=330), key="by_type")
+        else:
+            notice.empty(t("overview.quiet"), t("overview.quiet_text"))
+    with top, st.container(key="ec-panel-top"):
+        cards.ranking(t("overview.top_types"), kinds[:6], palette)
+        cards.ranking(t("overview.top_sources"), viewer.client.top(which, by="source", limit=6))
+    notice.heading(t("overview.latest"))
+    latest = viewer.client.events(EventFilter(bus=which.bus), limit=9)
+    cards.events(latest.events, viewer.zone, palette)
+
+
+def _warnings(status: Status) -> None:
+    for target in status.broken_targets:
+        notice.note("bad", t("overview.broken_target", name=target.name), target.remedy or target.health)
+    if status.loader_lag_s is not None and status.loader_lag_s > _LAG_WARN_S:
+        notice.note("warn", t("overview.lagging", lag=times.seconds(status.loader_lag_s)), t("overview.lagging_text"))
+
+
+def _metrics(
+    viewer: Viewer, status: Status, found: Histogram, which: EventFilter, *, kinds: int = 0
+) -> None:
+    delivered, failed, more = _deliveries(viewer, which)
+    plus = "+" if more else ""
+    lag = status.loader_lag_s
+    shown = [
+        (t("overview.events"), times.number(found.total), charts.totals(found)),
+        (t("overview.types"), f"{kinds}{'+' if kinds == 100 else ''}", None),
+        (t("overview.rejects"), times.number(status.rejects), None),
+        (t("overview.delivered"), f"{delivered}{plus}", None),
+        (t("overview.failed"), f"{failed}{plus if failed else ''}", None),
+        (t("overview.lag"), times.seconds(lag), None),
+        (t("overview.broken"), times.number(len(status.broken_targets)), None),
+    ]
+    columns = st.columns([1.7, 1, 1, 1, 1, 1, 1], gap="small")
+    for column, (label, value, series) in zip(columns, shown, strict=True):
+        with column:
+            st.metric(label, value, border=True, chart_data=series or None, chart_type="bar", height="stretch")
+
+
+def _deliveries(viewer: Viewer, which: EventFilter) -> tuple[int, int, bool]:
+    """Delivered and failed since the range began, and whether there were more than one page tells."""
+    page = viewer.client.deliveries(limit=_MOST_DELIVERIES)
+    begin = which.from_ or viewer.now() - timedelta(hours=1)
+    recent = [one for one in page.deliveries if one.created_at >= begin]
+    states = [one.state for one in recent]
+    return states.count("delivered"), states.count("failed"), len(recent) == _MOST_DELIVERIES
+
+
+def _first_event(viewer: Viewer) -> None:
+    buses = reads.bus_names(viewer)
+    bus = "default" if "default" in buses or not buses else buses[0]
+    notice.empty(
+        t("empty.events"), t("empty.events_text", variable=shell.TOKEN_VARIABLE),
+        shell.hello_line(viewer.settings.ingest_url, bus),
+    )

@@ -1,0 +1,426 @@
+"""What the API answers, as frozen values. Moments are aware and in UTC."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """A new session: `session` is the credential."""
+
+    session: str
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Who:
+    """The person behind a session."""
+
+    id: str
+    name: str
+    language: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tenant:
+    """A tenant and how its people see times and texts."""
+
+    id: str
+    name: str
+    title: str = ""
+    time_zone: str = "UTC"
+    language: str | None = None
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Membership:
+    """A tenant that a person may act in, and the role there."""
+
+    id: str
+    name: str
+    title: str = ""
+    role: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Me:
+    """Who asks: a token or a session, its role and tenant."""
+
+    kind: str
+    actor: str = ""
+    role: str | None = None
+    operator: bool = False
+    user: Who | None = None
+    tenant: Tenant | None = None
+    tenants: tuple[Membership, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bus:
+    """A named stream of events and how much it holds."""
+
+    name: str
+    description: str = ""
+    created_at: datetime | None = None
+    events: int = 0
+    last_received_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Token:
+    """An API token, without its secret."""
+
+    id: str
+    name: str
+    role: str
+    prefix: str = ""
+    created_at: datetime | None = None
+    last_used_at: datetime | None = None
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreatedToken(Token):
+    """A new token: `token` is shown once."""
+
+    token: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class User:
+    """A member of the tenant."""
+
+    id: str
+    name: str
+    role: str | None = None
+    operator: bool = False
+    language: str | None = None
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignInLink:
+    """A one-time link, or the code that makes one."""
+
+    code: str | None = None
+    url: str | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddedUser(User):
+    """A new member; `link` only where the account is new."""
+
+    link: SignInLink | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditEntry:
+    """One write: who did what to which thing, and when."""
+
+    id: int
+    actor: str
+    action: str
+    object: str = ""
+    detail: Any = None
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditPage:
+    """Newest writes first."""
+
+    entries: tuple[AuditEntry, ...] = ()
+    next: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Envelope:
+    """A stored event. `event` is the CloudEvent's JSON exactly as the API sent it."""
+
+    seq: int
+    bus: str
+    received_at: datetime
+    event: msgspec.Raw
+
+    @property
+    def text(self) -> str:
+        """The event's JSON text, every number and string as it was sent."""
+        return bytes(self.event).decode()
+
+    def members(self) -> dict[str, str]:
+        """The event's members, each as its own JSON text."""
+        raw = msgspec.json.decode(bytes(self.event), type=dict[str, msgspec.Raw])
+        return {name: bytes(value).decode() for name, value in raw.items()}
+
+    def attribute(self, name: str) -> str | None:
+        """An attribute as text, or None where the event has none; numbers and booleans as JSON writes them."""
+        member = self.members().get(name)
+        if member is None or member == "null":
+            return None
+        return msgspec.json.decode(member, type=str) if member.startswith('"') else member
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventPage:
+    """Up to `limit` events and the cursor of the next page."""
+
+    events: tuple[Envelope, ...] = ()
+    next: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """Counts over time of one name; None stands for all the rest."""
+
+    name: str | None = None
+    points: tuple[tuple[datetime, int], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Histogram:
+    """Counts in steps of `step` seconds over the half-open range [from, to)."""
+
+    step: float
+    from_: datetime
+    to: datetime
+    series: tuple[Series, ...] = ()
+    total: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopValue:
+    """A value and how many events have it."""
+
+    value: str | None = None
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reject:
+    """An event or body that was refused; `text` is its beginning."""
+
+    id: int
+    bus: str
+    received_at: datetime
+    reason: str
+    error: str = ""
+    content_type: str | None = None
+    event_index: int | None = None
+    size: int = 0
+    text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RejectDetail(Reject):
+    """A reject with all its bytes."""
+
+    base64: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RejectPage:
+    """Newest rejects first."""
+
+    rejects: tuple[Reject, ...] = ()
+    next: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetWarning:
+    """A target that does not deliver, and what to do."""
+
+    id: str
+    name: str
+    health: str = ""
+    remedy: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BusCount:
+    """Events on a bus."""
+
+    name: str
+    events: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """How the tenant's flow stands: counts, and lags in seconds or events."""
+
+    events: int = 0
+    rejects: int = 0
+    duplicates: int = 0
+    last_seq: int = 0
+    loader_lag_s: float | None = None
+    journal_bytes: int = 0
+    rule_lag_events: int = 0
+    outbox_pending: int = 0
+    outbox_oldest_s: float | None = None
+    broken_targets: tuple[TargetWarning, ...] = ()
+    buses: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Where messages go. Secrets are never part of it."""
+
+    id: str
+    name: str
+    kind: str = "dingtalk"
+    keyword: str | None = None
+    token_hint: str = ""
+    has_secret: bool = False
+    base_url: str | None = None
+    enabled: bool = True
+    health: str = "unknown"
+    health_text: Any = None
+    remedy: Any = None
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Template:
+    """The message: text with `${path}` places."""
+
+    title: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """A message as the target will get it."""
+
+    title: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """Events of `buses` that match `pattern` make `target_id` speak, at most once per `cooldown_s`."""
+
+    id: str
+    name: str
+    buses: tuple[str, ...] = ()
+    pattern: msgspec.Raw = field(default_factory=lambda: msgspec.Raw(b"{}"))
+    template: Template = field(default_factory=Template)
+    cooldown_s: int = 0
+    target_id: str | None = None
+    enabled: bool = True
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    last_fired_at: datetime | None = None
+    alerts_24h: int = 0
+
+    @property
+    def pattern_text(self) -> str:
+        """The pattern's JSON, every number as it was written."""
+        return bytes(self.pattern).decode()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sentence:
+    """A pattern as a sentence in each language."""
+
+    en: str = ""
+    zh: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """What a rule would do: how often, and with which message for which event."""
+
+    sentence: Sentence = field(default_factory=Sentence)
+    matched_24h: int = 0
+    sample: Envelope | None = None
+    message: Message | None = None
+    problems: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """A thing by id and name."""
+
+    id: str
+    name: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeliveryEvent:
+    """The event that a delivery speaks of."""
+
+    seq: int
+    id: str = ""
+    type: str = ""
+    source: str = ""
+    bus: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LastAttempt:
+    """How the last attempt went."""
+
+    outcome: str | None = None
+    errcode: int | None = None
+    text: Any = None
+    latency_ms: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One request to a target; `request` is masked."""
+
+    started_at: datetime
+    finished_at: datetime | None = None
+    request: Any = None
+    status: int | None = None
+    response: str | None = None
+    errcode: int | None = None
+    outcome: str | None = None
+    latency_ms: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """A message on its way: pending, sending, delivered, failed or merged into a digest."""
+
+    id: str
+    kind: str = "event"
+    state: str
+    rule: Named | None = None
+    target: Named | None = None
+    event: DeliveryEvent | None = None
+    attempts: int = 0
+    created_at: datetime
+    updated_at: datetime | None = None
+    last: LastAttempt | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeliveryDetail:
+    """A delivery with its message and every attempt."""
+
+    id: str
+    kind: str = "event"
+    state: str
+    rule: Named | None = None
+    target: Named | None = None
+    event: DeliveryEvent | None = None
+    attempts: tuple[Attempt, ...] = ()
+    created_at: datetime
+    updated_at: datetime | None = None
+    payload: Any = None
+    last: LastAttempt | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeliveryPage:
+    """Newest deliveries first."""
+
+    deliveries: tuple[Delivery, ...] = ()
+    next: str | None = None

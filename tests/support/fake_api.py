@@ -1,0 +1,423 @@
+"""A made-up API for the dashboard's tests: the shapes of the real routes, in memory, over httpx or ASGI."""
+
+import base64
+import json
+import re
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+PASSWORD = "correct horse battery"
+SESSION = "ecs_" + "a" * 43
+HOSTILE = (
+    "<script>alert(1)</script><img src=x onerror=alert(2)> [click](javascript:alert(3)) **bold** `code` "
+    "\u202eevil\u202c @all =HYPERLINK(\"http://x\") $x^2$ :red[x] :material/home: ${env} " + "😀" * 40
+)
+
+Answer = tuple[int, Any]
+
+
+def text(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+class FakeApi:
+    """`full=False` is a new tenant; `broken` answers 503 everywhere; `hostile` puts HOSTILE into every value."""
+
+    def __init__(
+        self, *, full: bool = True, language: str | None = "en", hostile: bool = False, now: datetime | None = None
+    ) -> None:
+        self.full = full
+        self.hostile = hostile
+        self.broken = False
+        self.language = language
+        self.now = now or datetime(2026, 11, 23, 12, 0, 30, tzinfo=UTC)
+        self.tenant = "acme"
+        self.role = "admin"
+        self.operator = False
+        self.tenants = {"acme": "Acme 集团", "beta": "Beta"}
+        self.sessions = {SESSION}
+        self.codes = {"once"}
+        self.calls: list[tuple[str, str, Any]] = []
+        self.rules: list[dict[str, Any]] = self._rules() if full else []
+        self.targets: list[dict[str, Any]] = self._targets() if full else []
+        self.tokens: list[dict[str, Any]] = self._tokens() if full else []
+        self.buses = ["default", *(["k8s", "payments"] if full else [])]
+        self.events = self._events() if full else []
+
+    # -- ways in -------------------------------------------------------------------------------------
+
+    def transport(self) -> httpx.MockTransport:
+        def handle(request: httpx.Request) -> httpx.Response:
+            status, body = self.answer(
+                request.method, str(request.url), request.headers.get("authorization", ""), request.content
+            )
+            return httpx.Response(status, content=body, headers={"content-type": _kind(status)})
+
+        return httpx.MockTransport(handle)
+
+    async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        status, body = self.answer(
+            request.method, str(request.url), request.headers.get("authorization", ""), await request.body()
+        )
+        await Response(body, status, media_type=_kind(status))(scope, receive, send)
+
+    def answer(self, method: str, url: str, authorization: str, content: bytes) -> tuple[int, bytes]:
+        parts = urlsplit(url)
+        body = json.loads(content) if content else None
+        self.calls.append((method, parts.path + (f"?{parts.query}" if parts.query else ""), body))
+        if self.broken:
+            return 503, _problem(503, "the archive is not ready")
+        if parts.path == "/v1/sessions" and method == "POST":
+            return _out(self._sign_in(body))
+        if parts.path == "/v1/sessions/link" and method == "POST":
+            return _out(self._spend(body))
+        if authorization.removeprefix("Bearer ") not in self.sessions:
+            return 401, _problem(401, "not signed in")
+        for verb, pattern, act in self._routes():
+            found = re.fullmatch(pattern, parts.path)
+            if verb == method and found:
+                return _out(act(parse_qs(parts.query), body, *found.groups()))
+        return 404, _problem(404, f"no route {method} {parts.path}")
+
+    # -- routes --------------------------------------------------------------------------------------
+
+    def _routes(self) -> Iterable[tuple[str, str, Callable[..., Answer]]]:
+        return (
+            ("GET", "/v1/me", lambda q, b: (200, self._me())),
+            ("PATCH", "/v1/me", self._set_language),
+            ("PUT", "/v1/me/password", lambda q, b: (204, None)),
+            ("DELETE", "/v1/sessions/current", self._sign_out),
+            ("PUT", "/v1/sessions/current/tenant", self._act_in),
+            ("PATCH", "/v1/tenant", lambda q, b: (200, self._me()["tenant"])),
+            ("GET", "/v1/buses", lambda q, b: (200, {"buses": [self._bus(name) for name in self.buses]})),
+            ("POST", "/v1/buses", self._new_bus),
+            ("GET", "/v1/tokens", lambda q, b: (200, {"tokens": self.tokens})),
+            ("POST", "/v1/tokens", self._new_token),
+            ("DELETE", r"/v1/tokens/(\w+)", lambda q, b, i: (204, None)),
+            ("GET", "/v1/users", lambda q, b: (200, {"users": self._users()})),
+            ("POST", "/v1/users", lambda q, b: (201, {**self._users()[0], **b, "link": self._link()})),
+            ("POST", r"/v1/users/(\w+)/link", lambda q, b, i: (201, self._link())),
+            ("GET", "/v1/audit", lambda q, b: (200, {"audit": self._audit(), "next": None})),
+            ("GET", "/v1/status", lambda q, b: (200, self._status())),
+            ("GET", "/v1/events", self._search),
+            ("GET", "/v1/events/histogram", self._histogram),
+            ("GET", "/v1/events/top", self._top),
+            ("GET", r"/v1/events/(\d+)", self._event),
+            ("GET", "/v1/rejects", lambda q, b: (200, {"rejects": self._rejects(), "next": None})),
+            ("GET", r"/v1/rejects/(\d+)", self._reject),
+            ("GET", "/v1/targets", lambda q, b: (200, {"items": self.targets})),
+            ("POST", "/v1/targets", self._new_target),
+            ("PATCH", r"/v1/targets/(\w+)", lambda q, b, i: (200, self.targets[0])),
+            ("DELETE", r"/v1/targets/(\w+)", lambda q, b, i: (204, None)),
+            ("POST", r"/v1/targets/(\w+)/test", lambda q, b, i: (202, {"delivery_id": "d0"})),
+            ("GET", "/v1/rules", lambda q, b: (200, {"items": self.rules})),
+            ("POST", "/v1/rules", self._new_rule),
+            ("POST", "/v1/rules/preview", self._preview),
+            ("GET", r"/v1/rules/(\w+)", self._rule),
+            ("PUT", r"/v1/rules/(\w+)", self._put_rule),
+            ("PATCH", r"/v1/rules/(\w+)", self._patch_rule),
+            ("DELETE", r"/v1/rules/(\w+)", self._drop_rule),
+            ("POST", r"/v1/rules/(\w+)/test", lambda q, b, i: (202, {"delivery_id": "d0"})),
+            ("GET", "/v1/deliveries", self._deliveries_page),
+            ("GET", r"/v1/deliveries/(\w+)", self._delivery),
+        )
+
+    def _sign_in(self, body: Any) -> Answer:
+        if body["password"] != PASSWORD:
+            return 401, "the name or password is wrong"
+        self.sessions.add(SESSION)
+        return 201, {"session": SESSION, "expires_at": text(self.now + timedelta(days=7))}
+
+    def _spend(self, body: Any) -> Answer:
+        if body["code"] not in self.codes:
+            return 401, "the link is used or too old"
+        self.codes.remove(body["code"])
+        return self._sign_in({"password": PASSWORD})
+
+    def _sign_out(self, query: Any, body: Any) -> Answer:
+        self.sessions.clear()
+        return 204, None
+
+    def _set_language(self, query: Any, body: Any) -> Answer:
+        self.language = body["language"]
+        return 200, self._me()
+
+    def _act_in(self, query: Any, body: Any) -> Answer:
+        if body["tenant"] not in self.tenants:
+            return 404, "no such tenant"
+        self.tenant = body["tenant"]
+        return 200, self._me()
+
+    def _me(self) -> dict[str, Any]:
+        tenant = {
+            "id": f"t-{self.tenant}", "name": self.tenant, "title": self.tenants[self.tenant],
+            "time_zone": "Asia/Shanghai", "language": "zh", "created_at": text(self.now),
+        }
+        return {
+            "kind": "session", "actor": "user:ana", "role": self.role, "operator": self.operator,
+            "user": {"id": "u1", "name": "ana", "language": self.language}, "tenant": tenant,
+            "tenants": [{"id": f"t-{n}", "name": n, "title": t, "role": "admin"} for n, t in self.tenants.items()],
+        }
+
+    def _bus(self, name: str) -> dict[str, Any]:
+        held = [one for one in self.events if one["bus"] == name]
+        return {
+            "name": name, "description": self._say("events of " + name), "created_at": text(self.now - timedelta(days=9)),
+            "events": len(held), "last_received_at": held[0]["received_at"] if held else None,
+        }
+
+    def _new_bus(self, query: Any, body: Any) -> Answer:
+        if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9-]{0,126}", body["name"]):
+            return 400, "a bus needs another name"
+        self.buses.append(body["name"])
+        return 201, self._bus(body["name"])
+
+    def _new_token(self, query: Any, body: Any) -> Answer:
+        made = {"id": f"k{len(self.tokens)}", "prefix": "ect_AbCd", "created_at": text(self.now), "last_used_at": None,
+                "expires_at": None, "revoked_at": None, **body}
+        self.tokens.append(made)
+        return 201, {**made, "token": "ect_" + "Z" * 43}
+
+    def _new_target(self, query: Any, body: Any) -> Answer:
+        if "oapi.dingtalk.com" not in body["webhook"]:
+            return 400, "a webhook of DingTalk begins with https://oapi.dingtalk.com/robot/send"
+        self.targets = [*self.targets, {**self._targets()[0], "id": f"g{len(self.targets)}", "name": body["name"]}]
+        return 201, self.targets[-1]
+
+    def _new_rule(self, query: Any, body: Any) -> Answer:
+        made = {**self._rules()[0], **body, "id": f"r{len(self.rules) + 1}", "alerts_24h": 0, "last_fired_at": None}
+        self.rules.append(made)
+        return 201, made
+
+    def _rule(self, query: Any, body: Any, rule_id: str) -> Answer:
+        found = [one for one in self.rules if one["id"] == rule_id]
+        return (200, found[0]) if found else (404, "no such rule")
+
+    def _put_rule(self, query: Any, body: Any, rule_id: str) -> Answer:
+        for one in self.rules:
+            if one["id"] == rule_id:
+                one.update(body)
+                return 200, one
+        return 404, "no such rule"
+
+    def _patch_rule(self, query: Any, body: Any, rule_id: str) -> Answer:
+        return self._put_rule(query, body, rule_id)
+
+    def _drop_rule(self, query: Any, body: Any, rule_id: str) -> Answer:
+        self.rules = [one for one in self.rules if one["id"] != rule_id]
+        return 204, None
+
+    def _preview(self, query: Any, body: Any) -> Answer:
+        sample = self.events[0] if self.events else None
+        return 200, {
+            "sentence": {
+                "en": self._say("type is “k8s.pod.oom_killed” and data.restarts is greater than 3"),
+                "zh": self._say("type 等于“k8s.pod.oom_killed”，并且 data.restarts 大于 3"),
+            },
+            "matched_24h": 42 if sample else 0,
+            "sample": sample,
+            "message": {
+                "title": self._say("Pod OOM killed"),
+                "text": "### Pod \\*OOM\\* killed\n\n> checkout-7f9 in prod\n\n- **restarts**: 5\n- memory: 512Mi\n\n"
+                + (_markdown_escaped(HOSTILE) if self.hostile else "")
+                + "\n\n[事件 Event](http://127.0.0.1:8501/events?event=1) · [规则 Rule](http://127.0.0.1:8501/rules?rule=r1)",
+            } if sample else None,
+            "problems": [],
+        }
+
+    def _search(self, query: dict[str, list[str]], body: Any) -> Answer:
+        found = self._chosen(query)
+        start, limit = int(query.get("cursor", ["0"])[0]), int(query.get("limit", ["100"])[0])
+        following = str(start + limit) if start + limit < len(found) else None
+        return 200, {"events": found[start : start + limit], "next": following}
+
+    def _event(self, query: Any, body: Any, seq: str) -> Answer:
+        found = [one for one in self.events if one["seq"] == int(seq)]
+        return (200, found[0]) if found else (404, f"no event {seq}")
+
+    def _chosen(self, query: dict[str, list[str]]) -> list[dict[str, Any]]:
+        first, last = query.get("from", [""])[0], query.get("to", ["9"])[0]
+        return [
+            one for one in self.events
+            if all(one["event"].get(n) in query[n] for n in ("type", "source", "subject", "id") if n in query)
+            and one["bus"] in query.get("bus", [one["bus"]])
+            and first <= one["received_at"] < last
+        ]
+
+    def _histogram(self, query: dict[str, list[str]], body: Any) -> Answer:
+        found = self._chosen(query)
+        first, last = (datetime.fromisoformat(query[n][0]) for n in ("from", "to"))
+        step = float(query.get("step", [str(max(1, round((last - first).total_seconds() / 60)))])[0])
+        counts: dict[str, dict[int, int]] = {}
+        for one in found:
+            at = int((datetime.fromisoformat(one["received_at"]) - first).total_seconds() // step)
+            kind = counts.setdefault(one["event"]["type"], {})
+            kind[at] = kind.get(at, 0) + 1
+        ranked = sorted(counts, key=lambda n: -sum(counts[n].values()))[:6]
+        series = [
+            {"name": n, "points": [[text(first + timedelta(seconds=step * at)), c] for at, c in sorted(counts[n].items())]}
+            for n in ranked
+        ]
+        return 200, {"step": step, "from": text(first), "to": text(last), "series": series, "total": len(found)}
+
+    def _top(self, query: dict[str, list[str]], body: Any) -> Answer:
+        counts: dict[str, int] = {}
+        for one in self._chosen(query):
+            value = one["bus"] if query["by"][0] == "bus" else one["event"].get(query["by"][0])
+            counts[value] = counts.get(value, 0) + 1
+        ranked = sorted(counts.items(), key=lambda item: -item[1])[: int(query.get("limit", ["10"])[0])]
+        return 200, {"items": [{"value": value, "count": count} for value, count in ranked]}
+
+    def _deliveries_page(self, query: dict[str, list[str]], body: Any) -> Answer:
+        state = query.get("state", [None])[0]
+        found = [one for one in self._deliveries() if state in {None, one["state"]}]
+        return 200, {"deliveries": found, "next": None}
+
+    def _delivery(self, query: Any, body: Any, delivery_id: str) -> Answer:
+        for one in self._deliveries():
+            if one["id"] == delivery_id:
+                attempts = [
+                    {"started_at": one["created_at"], "finished_at": one["created_at"], "status": 200, "errcode": 0,
+                     "request": {"url": "https://oapi.dingtalk.com/robot/send?access_token=***&sign=***"},
+                     "response": self._say('{"errcode":0,"errmsg":"ok"}'), "outcome": one["last"]["outcome"],
+                     "latency_ms": 84.2}
+                ]
+                payload = {"title": self._say("Pod OOM killed"), "text": self._say("### Pod killed\n\n- restarts: 5")}
+                return 200, {**one, "attempts": attempts, "payload": payload}
+        return 404, "no such delivery"
+
+    def _reject(self, query: Any, body: Any, reject_id: str) -> Answer:
+        for one in self._rejects():
+            if one["id"] == int(reject_id):
+                return 200, {**one, "base64": base64.b64encode(one["text"].encode()).decode()}
+        return 404, "no such reject"
+
+    def _link(self) -> dict[str, Any]:
+        return {"code": "c0de", "expires_at": text(self.now + timedelta(minutes=15))}
+
+    # -- data ----------------------------------------------------------------------------------------
+
+    def _say(self, plain: str) -> str:
+        return HOSTILE if self.hostile else plain
+
+    def _events(self) -> list[dict[str, Any]]:
+        kinds = ("k8s.pod.created", "k8s.pod.restarted", "k8s.pod.oom_killed", "k8s.node.pressure",
+                 "com.acme.payment.failed", "com.acme.deploy.finished", "com.acme.login", "订单.创建")
+        sources = ("/clusters/prod-cn", "/clusters/prod-eu", "/services/checkout", "/服务/支付网关")
+        made = []
+        for n in range(420):
+            at = self.now - timedelta(seconds=7 + n * 97 + (n * n) % 61)
+            kind = self._say(kinds[(n * n + n // 7) % len(kinds)])
+            data = {"pod": f"checkout-{n:04x}", "restarts": n % 6, "memory": "512Mi", "message": self._say("内存不足 out of memory")}
+            made.append({
+                "seq": 1000 - n, "bus": ("k8s", "default", "payments")[n % 3], "received_at": text(at),
+                "event": {
+                    "specversion": "1.0", "id": self._say(f"evt-{1000 - n}"), "source": self._say(sources[n % 4]), "type": kind,
+                    "subject": self._say(f"prod/checkout-{n:04x}"), "time": text(at), "datacontenttype": "application/json",
+                    "severity": ("info", "warning", "critical")[n % 3], "data": data,
+                },
+            })
+        return made
+
+    def _status(self) -> dict[str, Any]:
+        return {
+            "events": len(self.events), "rejects": 3 if self.full else 0, "duplicates": 7, "last_seq": 1000,
+            "loader_lag_s": 0.2, "journal_bytes": 65536, "rule_lag_events": 0, "outbox_pending": 1, "outbox_oldest_s": 2.5,
+            "broken_targets": [
+                {"id": "g2", "name": self._say("夜班群"), "health": "broken",
+                 "remedy": "The robot answered “keywords not in content”: add its keyword to the target."}
+            ] if self.full else [],
+            "buses": [],
+        }
+
+    def _rules(self) -> list[dict[str, Any]]:
+        base = {
+            "buses": ["k8s"], "template": {"title": "${type}", "text": "**${subject}**\n\n${data.message}"}, "cooldown_s": 300,
+            "target_id": "g1", "enabled": True, "created_at": text(self.now), "updated_at": text(self.now),
+            "last_fired_at": text(self.now - timedelta(minutes=4)), "alerts_24h": 17,
+        }
+        return [
+            {**base, "id": "r1", "name": self._say("Pod OOM killed"),
+             "pattern": {"type": ["k8s.pod.oom_killed"], "data": {"restarts": [{"numeric": [">", 3]}]}}},
+            {**base, "id": "r2", "name": self._say("支付失败"), "enabled": False, "alerts_24h": 0, "last_fired_at": None,
+             "buses": [], "pattern": {"$or": [{"type": [{"prefix": "com.acme.payment"}]}, {"severity": ["critical"]}]}},
+        ]
+
+    def _targets(self) -> list[dict[str, Any]]:
+        base = {"kind": "dingtalk", "keyword": None, "token_hint": "…a1b2", "has_secret": True, "base_url": None,
+                "enabled": True, "created_at": text(self.now)}
+        return [
+            {**base, "id": "g1", "name": self._say("值班群 on-call"), "health": "ok",
+             "health_text": "Delivered 4 minutes ago.", "remedy": None},
+            {**base, "id": "g2", "name": self._say("夜班群"), "health": "broken", "keyword": self._say("告警"),
+             "health_text": "DingTalk refused the last message.", "remedy": "Add the robot's keyword to the target."},
+        ]
+
+    def _tokens(self) -> list[dict[str, Any]]:
+        return [{"id": "k1", "name": self._say("billing"), "role": "writer", "prefix": "ect_9fXa",
+                 "created_at": text(self.now - timedelta(days=3)), "last_used_at": text(self.now), "expires_at": None,
+                 "revoked_at": None}]
+
+    def _users(self) -> list[dict[str, Any]]:
+        return [{"id": f"u{n}", "name": name, "role": "admin", "language": "en", "created_at": text(self.now)}
+                for n, name in enumerate(("ana", "bo"), 1)]
+
+    def _audit(self) -> list[dict[str, Any]]:
+        return [{"id": n, "actor": "user:ana", "action": "rule.changed", "object": self._say("Pod OOM killed"),
+                 "detail": {"enabled": True}, "at": text(self.now - timedelta(minutes=n))} for n in range(1, 8)]
+
+    def _rejects(self) -> list[dict[str, Any]]:
+        if not self.full:
+            return []
+        reasons = (("invalid", "attribute source is missing"), ("id_reused", "the same source and id with other content"),
+                   ("unreadable", "the body is not JSON: unexpected character at 17"))
+        return [{"id": n, "bus": "default", "received_at": text(self.now - timedelta(minutes=n)), "reason": reason,
+                 "error": self._say(error), "content_type": "application/cloudevents+json", "event_index": None, "size": 61,
+                 "text": self._say('{"specversion":"1.0","id":"7","type":"x"}')} for n, (reason, error) in enumerate(reasons, 1)]
+
+    def _deliveries(self) -> list[dict[str, Any]]:
+        if not self.full:
+            return []
+        states = ("delivered", "delivered", "failed", "pending", "merged", "delivered")
+        return [
+            {"id": f"d{n}", "kind": "event", "state": state, "rule": {"id": "r1", "name": self._say("Pod OOM killed")},
+             "target": {"id": "g1", "name": self._say("值班群 on-call")},
+             "event": {"seq": 1000 - n, "id": self._say(f"evt-{1000 - n}"), "type": self._say("k8s.pod.oom_killed"),
+                       "source": self._say("/clusters/prod-cn"), "bus": "k8s"},
+             "attempts": 1, "created_at": text(self.now - timedelta(minutes=3 * n)), "updated_at": text(self.now),
+             "last": {"outcome": "permanent" if state == "failed" else "delivered", "errcode": 310000 if state == "failed" else 0,
+                      "text": self._say("keywords not in content" if state == "failed" else "ok"), "latency_ms": 84.2}}
+            for n, state in enumerate(states)
+        ]
+
+
+def _markdown_escaped(value: str) -> str:
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!>|~<])", r"\\\1", value)
+
+
+def _out(answer: Answer) -> tuple[int, bytes]:
+    status, body = answer
+    if status >= 400:
+        return status, _problem(status, body)
+    return status, b"" if body is None else json.dumps(body, ensure_ascii=False).encode()
+
+
+def _problem(status: int, detail: str) -> bytes:
+    return json.dumps(
+        {"type": "urn:eventcenter:problem:x", "title": "Problem", "status": status, "detail": detail,
+         "rule": "a rule of the API", "remedy": "do it another way"}
+    ).encode()
+
+
+def _kind(status: int) -> str:
+    return "application/problem+json" if status >= 400 else "application/json"
