@@ -1,6 +1,8 @@
 """Guards in front of the application: the Host header and the size of a body."""
 
 import ipaddress
+import json
+import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
@@ -12,6 +14,7 @@ from eventcenter.settings import Settings
 from eventcenter.web.problem import problem_response
 
 MOST_BODY_BYTES = 1 << 20
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _LOOPBACK_NAMES = frozenset({"localhost", "ip6-localhost"})
 
 
@@ -68,7 +71,7 @@ class HostGuard:
 
 
 class BodyGuard:
-    """Refuses bodies above a bound, declared or streamed."""
+    """Refuses bodies above a bound, declared or streamed, and JSON text that is no Unicode."""
 
     def __init__(self, app: ASGIApp, *, most_bytes: int = MOST_BODY_BYTES) -> None:
         self._app = app
@@ -93,6 +96,9 @@ class BodyGuard:
             if len(body) > self._most:
                 await problem_response(self._error(f"more than {self._most}"))(scope, receive, send)
                 return
+        if _SURROGATE.search(body) and not _is_unicode(bytes(body)):
+            await problem_response(_not_unicode())(scope, receive, send)
+            return
         whole: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
 
         async def replayed() -> Message:
@@ -107,6 +113,25 @@ class BodyGuard:
             rule=f"{self._most} bytes at most",
             remedy="send less; events go to the ingest service, which takes larger bodies",
         )
+
+
+def _is_unicode(body: bytes) -> bool:
+    """Whether every escape of a surrogate in JSON text has its other half; what is no JSON passes here."""
+    try:
+        json.dumps(json.loads(body), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    except (ValueError, RecursionError):
+        return True
+    return True
+
+
+def _not_unicode() -> InvalidInput:
+    return InvalidInput(
+        "The body holds half of a character.",
+        rule="in JSON text \\ud800 to \\udfff stand in pairs only",
+        remedy="send the whole character, or leave it out",
+    )
 
 
 class AnswerHeaders:

@@ -31,6 +31,7 @@ class Api:
     app: FastAPI
     credential: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    raise_defects: bool = True
 
     def as_(self, credential: str | None) -> "Api":
         return replace(self, credential=credential)
@@ -43,7 +44,11 @@ class Api:
             options["json"] = body
 
         async def send() -> httpx.Response:
-            transport = httpx.ASGITransport(self.app, client=options.pop("client", ("127.0.0.1", 50_000)))
+            transport = httpx.ASGITransport(
+                self.app,
+                raise_app_exceptions=self.raise_defects,
+                client=options.pop("client", ("127.0.0.1", 50_000)),
+            )
             async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
                 return await client.request(method, path, headers=headers, **options)
 
