@@ -32,12 +32,11 @@ def doctor() -> None:
     ) as progress:
         task = progress.add_task("looking", total=len(CHECKS))
         for done, check in enumerate(CHECKS):
-            patient = Patient(
-                settings=chosen,
-                clock=SystemClock(),
-                progress=lambda share, done=done: progress.update(task, completed=done + share),
-            )
-            for finding in check(patient):
+
+            def advance(share: float, done: int = done) -> None:
+                progress.update(task, completed=done + share)
+
+            for finding in check(Patient(settings=chosen, clock=SystemClock(), progress=advance)):
                 _say(finding)
                 worst = Level.BAD if finding.level is Level.BAD else worst
             progress.update(task, completed=done + 1)

@@ -15,8 +15,8 @@ _HEAD = """\
 # Command line
 
 After `make up` the program is `.venv/bin/eventcenter`; `python -m eventcenter` is the same. Each command has
-`--help`. Exit codes: 0 done, 1 failed (one sentence on stderr says why and what to do), 2 wrong usage. Results go
-to stdout, everything else to stderr; lists are tab-separated when a program reads them.
+`--help`. Exit codes: 0 done, 1 failed (one sentence on stderr says why and what to do), 2 wrong usage.
+Results go to stdout, everything else to stderr; lists are tab-separated when a program reads them.
 
 This page is made from the program's own help by `python -m tests.docs.commands_page`.
 """
@@ -24,12 +24,17 @@ This page is made from the program's own help by `python -m tests.docs.commands_
 
 def commands(group: Any = None, before: str = "eventcenter") -> Iterator[tuple[str, Any]]:
     """(full name, command) of every command."""
-    for name, command in (group or get_command(app)).commands.items():
+    found: dict[str, Any] = (group or _root()).commands
+    for name, command in found.items():
         full = f"{before} {name}"
         if hasattr(command, "commands"):
             yield from commands(command, full)
         else:
             yield full, command
+
+
+def _root() -> Any:
+    return get_command(app)
 
 
 def page() -> str:

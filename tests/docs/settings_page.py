@@ -10,10 +10,10 @@ PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 _HEAD = """\
 # Settings
 
-Settings are environment variables, or lines of a file `.env` in the folder that Event Center is started in; the
-environment wins. A variable that begins with `EVENTCENTER_` and is none of these is refused, so that a typing
-error does not go unnoticed. (`EVENTCENTER_TOKEN` is the token of `eventcenter send`, and `EVENTCENTER_REQUIRE`
-belongs to the tests.)
+Settings are environment variables, or lines of a file `.env` in the folder that Event Center is started in;
+the environment wins. A variable that begins with `EVENTCENTER_` and is none of these is refused, so that a
+typing error does not go unnoticed. (`EVENTCENTER_TOKEN` is the token of `eventcenter send`, and
+`EVENTCENTER_REQUIRE` belongs to the tests.)
 
 This page is made from the table in `eventcenter/settings.py` by `python -m tests.docs.settings_page`.
 
