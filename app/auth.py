@@ -21,7 +21,7 @@ _MOST_FORM_BYTES = 16_384
 
 
 def local_path(target: str | None) -> str:
-    """`target` if it is a path of this site, else `/`: never another site, a scheme or a control character."""
+    """`target` if it is a path of this site, else `/`: no other site, scheme or control character."""
     if not target or not target.startswith("/") or target.startswith(("//", "/\\", "/auth/")):
         return "/"
     if len(target) > 2000 or "\\" in target or any(ord(c) < 0x20 or ord(c) == 0x7F for c in target):

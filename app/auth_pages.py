@@ -20,7 +20,9 @@ _MARK = (
 )
 
 
-def sign_in(language: str, *, form: str, target: str, name: str = "", problem: str = "", status: int = 200) -> HTMLResponse:
+def sign_in(
+    language: str, *, form: str, target: str, name: str = "", problem: str = "", status: int = 200
+) -> HTMLResponse:
     """The password form. `problem` and `name` are shown escaped."""
     say = _Say(language)
     fields = (
@@ -37,10 +39,14 @@ def sign_in(language: str, *, form: str, target: str, name: str = "", problem: s
         f'<button type="submit">{say("auth.sign_in")}</button></form>'
         f'<p class="hint">{say("auth.link_hint")}</p>'
     )
-    return _page(language, say("auth.title"), body, switch=_switch(language, "/auth/sign-in", target), status=status)
+    return _page(
+        language, say("auth.title"), body, switch=_switch(language, "/auth/sign-in", target), status=status
+    )
 
 
-def link(language: str, *, form: str, code: str, target: str, problem: str = "", status: int = 200) -> HTMLResponse:
+def link(
+    language: str, *, form: str, code: str, target: str, problem: str = "", status: int = 200
+) -> HTMLResponse:
     """The page of a one-time link: its button spends the code, opening the page does not."""
     say = _Say(language)
     if problem:
@@ -122,7 +128,8 @@ def _switch(language: str, path: str, target: str) -> str:
 def _page(language: str, title: str, body: str, *, switch: str = "", status: int = 200) -> HTMLResponse:
     name = escape(text(language, "product"))
     html = (
-        f'<!doctype html><html lang="{"zh-CN" if language == "zh" else language}"><head><meta charset="utf-8">'
+        f'<!doctype html><html lang="{"zh-CN" if language == "zh" else language}"><head>'
+        '<meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f'<meta name="color-scheme" content="light dark"><title>{title} · {name}</title>'
         f"<style>{_CSS}</style></head><body>{switch}<main><header>{_MARK}<span>{name}</span></header>"

@@ -13,7 +13,9 @@ from app.context import Context
 from app.identity import COOKIE, IDENTITIES
 from eventcenter.errors import EventCenterError
 
-_OPEN = frozenset({"/healthz", "/_stcore/health", "/favicon.png", "/auth/sign-in", "/auth/sign-out", "/auth/link"})
+_OPEN = frozenset(
+    {"/healthz", "/_stcore/health", "/favicon.png", "/auth/sign-in", "/auth/sign-out", "/auth/link"}
+)
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _HEADERS = {
     "x-content-type-options": "nosniff",
@@ -23,7 +25,7 @@ _HEADERS = {
 
 
 class Gate:
-    """ASGI middleware. Wrong Host 400, foreign Origin 403, no session: HTML 303, others 401, WebSocket 1008."""
+    """ASGI middleware: wrong Host 400, foreign Origin 403, no session: HTML 303, other 401, WebSocket 1008."""
 
     def __init__(self, app: ASGIApp, context: Context) -> None:
         self._app = app

@@ -20,14 +20,18 @@ def main() -> None:
     style()
     viewer = session.current_viewer()
     pages = {
-        "overview": st.Page(overview.show, title=t("nav.overview"), icon=":material/monitoring:", default=True),
+        "overview": st.Page(
+            overview.show, title=t("nav.overview"), icon=":material/monitoring:", default=True
+        ),
         "events": st.Page(events.show, title=t("nav.events"), icon=":material/bolt:", url_path="events"),
         "rules": st.Page(rules.show, title=t("nav.rules"), icon=":material/rule:", url_path="rules"),
         "deliveries": st.Page(
             deliveries.show, title=t("nav.deliveries"), icon=":material/outgoing_mail:", url_path="deliveries"
         ),
         "rejects": st.Page(rejects.show, title=t("nav.rejects"), icon=":material/block:", url_path="rejects"),
-        "settings": st.Page(settings.show, title=t("nav.settings"), icon=":material/settings:", url_path="settings"),
+        "settings": st.Page(
+            settings.show, title=t("nav.settings"), icon=":material/settings:", url_path="settings"
+        ),
     }
     st.session_state["pages"] = pages
     st.logo(_MARK, size="large")

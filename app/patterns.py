@@ -1,4 +1,4 @@
-"""Conditions as rows of a form, and the EventPattern they make. Pure; numbers keep the text they were written in."""
+"""Conditions as rows of a form, and the EventPattern they make. Pure; numbers keep the text they have."""
 
 import json
 import re
@@ -8,8 +8,21 @@ from typing import Any
 
 ATTRIBUTES = ("type", "source", "subject", "id", "time", "datacontenttype", "dataschema")
 OPERATORS = (
-    "is", "is_not", "prefix", "suffix", "contains", "not_prefix", "not_suffix",
-    "gt", "ge", "lt", "le", "eq", "between", "exists", "missing",
+    "is",
+    "is_not",
+    "prefix",
+    "suffix",
+    "contains",
+    "not_prefix",
+    "not_suffix",
+    "gt",
+    "ge",
+    "lt",
+    "le",
+    "eq",
+    "between",
+    "exists",
+    "missing",
 )
 _NUMERIC = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "="}
 _NUMERIC_NAMES = {sign: name for name, sign in _NUMERIC.items()}
@@ -157,8 +170,10 @@ def typed(value: Any) -> str:
         return json.dumps(value)
     plain = str(value)
     same = plain == plain.strip() and plain and not any(c in plain for c in ',"\\\n')
-    return plain if same and scalar(plain) == plain and not isinstance(scalar(plain), Number) else json.dumps(
-        plain, ensure_ascii=False
+    return (
+        plain
+        if same and scalar(plain) == plain and not isinstance(scalar(plain), Number)
+        else json.dumps(plain, ensure_ascii=False)
     )
 
 

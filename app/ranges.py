@@ -22,10 +22,18 @@ class Range:
 
 def span(key: str, options: tuple[str, ...], default: str) -> str:
     """A choice among spans like `1h`, in the URL as `key`."""
-    return st.segmented_control(
-        t("range.label"), options, default=default, required=True, key=key, bind="query-params",
-        label_visibility="collapsed",
-    ) or default
+    return (
+        st.segmented_control(
+            t("range.label"),
+            options,
+            default=default,
+            required=True,
+            key=key,
+            bind="query-params",
+            label_visibility="collapsed",
+        )
+        or default
+    )
 
 
 def last(viewer: Viewer, name: str) -> Range:

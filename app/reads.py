@@ -1,4 +1,4 @@
-"""Answers kept for a few seconds. The tenant comes first in every key: this memory is shared by all sessions."""
+"""Answers kept for some seconds. The tenant comes first in every key: all sessions share this memory."""
 
 import streamlit as st
 

@@ -15,8 +15,14 @@ def choice(
     if widget not in st.session_state or (st.session_state[widget] not in options):
         st.session_state[widget] = wanted if wanted in options else fallback
     chosen = st.segmented_control(
-        label, options, key=widget, format_func=say, required=True, label_visibility="collapsed",
-        on_change=_keep, args=(key, widget, fallback),
+        label,
+        options,
+        key=widget,
+        format_func=say,
+        required=True,
+        label_visibility="collapsed",
+        on_change=_keep,
+        args=(key, widget, fallback),
     )
     return chosen or fallback
 

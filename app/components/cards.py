@@ -15,7 +15,9 @@ _CARD = """<article class="ec-card" style="--ec-stripe:$colour"><header><span cl
 
 def events(found: Sequence[Envelope], zone: ZoneInfo, palette: Mapping[str, str]) -> None:
     """A grid of cards, newest first; the stripe has the colour of the type in the chart."""
-    show(build('<div class="ec-cards">$cards</div>', cards=join([_card(one, zone, palette) for one in found])))
+    show(
+        build('<div class="ec-cards">$cards</div>', cards=join([_card(one, zone, palette) for one in found]))
+    )
 
 
 def ranking(title: str, found: Sequence[TopValue], palette: Mapping[str, str] | None = None) -> None:
@@ -23,7 +25,8 @@ def ranking(title: str, found: Sequence[TopValue], palette: Mapping[str, str] | 
     most = max((one.count for one in found), default=1) or 1
     rows = [
         build(
-            '<li style="--ec-share:$share%;--ec-stripe:$colour"><span title="$value">$value</span><b>$count</b></li>',
+            '<li style="--ec-share:$share%;--ec-stripe:$colour"><span title="$value">$value</span>'
+            "<b>$count</b></li>",
             share=max(1, round(100 * one.count / most)),
             colour=(palette or {}).get(one.value or "", charts.SERIES[0] if palette is None else charts.REST),
             value=one.value if one.value is not None else t("common.none"),

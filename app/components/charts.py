@@ -58,7 +58,10 @@ def stacked(
             x=part["at"],
             y=part["count"],
             name=shown if stacked_by else escaped(t("chart.events")),
-            marker={"color": palette.get(series.name or "", REST if stacked_by else SERIES[0]), "line_width": 0},
+            marker={
+                "color": palette.get(series.name or "", REST if stacked_by else SERIES[0]),
+                "line_width": 0,
+            },
             hovertemplate="%{y:,}",
             width=found.step * 1000 * 0.82,
             xperiodalignment="start",
@@ -81,22 +84,41 @@ def stacked(
         },
         showlegend=stacked_by and bool(found.series),
         legend={
-            "orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "normal",
-            "itemclick": False, "itemdoubleclick": False,
+            "orientation": "h",
+            "x": 0,
+            "y": 1.02,
+            "yanchor": "bottom",
+            "traceorder": "normal",
+            "itemclick": False,
+            "itemdoubleclick": False,
         },
         dragmode="select" if select else False,
         selectdirection="h",
         newselection={"line": {"color": SERIES[0], "width": 1, "dash": "solid"}},
     )
     figure.update_xaxes(
-        type="date", range=[low, high], showgrid=False, linecolor=line, tickangle=0, fixedrange=True,
+        type="date",
+        range=[low, high],
+        showgrid=False,
+        linecolor=line,
+        tickangle=0,
+        fixedrange=True,
+        automargin=True,
         tickformatstops=[
             {"dtickrange": [None, 60_000], "value": "%H:%M:%S"},
             {"dtickrange": [60_000, 86_400_000], "value": "%H:%M\n%m-%d"},
             {"dtickrange": [86_400_000, None], "value": "%m-%d"},
         ],
     )
-    figure.update_yaxes(gridcolor=line, zeroline=False, rangemode="tozero", fixedrange=True, nticks=5, tickformat=",")
+    figure.update_yaxes(
+        gridcolor=line,
+        zeroline=False,
+        rangemode="tozero",
+        fixedrange=True,
+        automargin=True,
+        tickformat=",d",
+        **({"dtick": 1} if max(totals(found), default=0) <= 5 else {"nticks": 5}),
+    )
     return figure
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import streamlit as st
 
@@ -42,7 +43,9 @@ def editor(key: str, paths: Sequence[str]) -> Made:
     ids: list[int] = st.session_state[f"{key}.ids"]
     for n in ids:
         _row(key, n, paths, first=n == ids[0])
-    st.button(t("pattern.add"), icon=":material/add:", type="tertiary", on_click=_add, args=(key,), key=f"{key}.add")
+    st.button(
+        t("pattern.add"), icon=":material/add:", type="tertiary", on_click=_add, args=(key,), key=f"{key}.add"
+    )
     pattern, troubles = patterns.to_pattern(rows(key))
     for trouble in troubles:
         notice.note("warn", t(trouble.key), trouble.path)
@@ -63,29 +66,46 @@ def rows(key: str) -> list[Condition]:
 
 
 def _row(key: str, n: int, paths: Sequence[str], *, first: bool) -> None:
-    seen = "visible" if first else "collapsed"
+    seen: Literal["visible", "collapsed"] = "visible" if first else "collapsed"
     state = st.session_state
     path, operator, value, remove = st.columns([4, 3, 5, 0.7], vertical_alignment="bottom", gap="small")
     current = state.get(f"{key}.path.{n}")
     options = [*dict.fromkeys([*([current] if current else []), *paths])]
     with path:
         st.selectbox(
-            t("pattern.path"), options, key=f"{key}.path.{n}", accept_new_options=True, index=None,
-            placeholder=t("pattern.path_hint"), label_visibility=seen,
+            t("pattern.path"),
+            options,
+            key=f"{key}.path.{n}",
+            accept_new_options=True,
+            index=None,
+            placeholder=t("pattern.path_hint"),
+            label_visibility=seen,
         )
     with operator:
         st.selectbox(
-            t("pattern.operator"), patterns.OPERATORS, key=f"{key}.op.{n}",
-            format_func=lambda name: t(f"operator.{name}"), label_visibility=seen,
+            t("pattern.operator"),
+            patterns.OPERATORS,
+            key=f"{key}.op.{n}",
+            format_func=lambda name: t(f"operator.{name}"),
+            label_visibility=seen,
         )
     with value:
         st.text_input(
-            t("pattern.value"), key=f"{key}.value.{n}", label_visibility=seen, max_chars=2000,
-            disabled=state.get(f"{key}.op.{n}") in {"exists", "missing"}, placeholder=t("pattern.value_hint"),
+            t("pattern.value"),
+            key=f"{key}.value.{n}",
+            label_visibility=seen,
+            max_chars=2000,
+            disabled=state.get(f"{key}.op.{n}") in {"exists", "missing"},
+            placeholder=t("pattern.value_hint"),
         )
     with remove:
         st.button(
-            "", icon=":material/close:", type="tertiary", key=f"{key}.remove.{n}", on_click=_remove, args=(key, n),
+            "",
+            icon=":material/close:",
+            type="tertiary",
+            key=f"{key}.remove.{n}",
+            on_click=_remove,
+            args=(key, n),
             help=t("pattern.remove"),
         )
 

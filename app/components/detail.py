@@ -29,7 +29,9 @@ def attributes(one: Envelope, viewer: Viewer) -> None:
 
 def key_values(rows: list[tuple[str, str]]) -> Markup:
     """Names and values in two columns."""
-    items = [build("<dt>$name</dt><dd>$value</dd>", name=name, value=value, limit=1200) for name, value in rows]
+    items = [
+        build("<dt>$name</dt><dd>$value</dd>", name=name, value=value, limit=1200) for name, value in rows
+    ]
     return build('<dl class="ec-kv">$items</dl>', items=join(items))
 
 
@@ -46,7 +48,9 @@ def data(one: Envelope) -> None:
 def block(raw: str, *, language: str = "json") -> None:
     """JSON text as a block."""
     shown = visible_json(pretty(raw)) if language == "json" else raw
-    st.code(shown[:BLOCK], language=language if len(shown) <= BLOCK else None, wrap_lines=True, height="content")
+    st.code(
+        shown[:BLOCK], language=language if len(shown) <= BLOCK else None, wrap_lines=True, height="content"
+    )
     if len(shown) > BLOCK:
         notice.caption(t("event.cut", shown=times.number(BLOCK), all=times.number(len(shown))))
 
@@ -62,8 +66,14 @@ def copies(one: Envelope, viewer: Viewer) -> None:
         else:
             notice.caption(t("event.too_long", all=times.number(len(text))))
         st.download_button(
-            t("event.download"), one.text.encode(), file_name=f"event-{one.seq}.json", mime="application/octet-stream",
-            icon=":material/download:", type="tertiary", key=f"download.{one.seq}", on_click="ignore",
+            t("event.download"),
+            one.text.encode(),
+            file_name=f"event-{one.seq}.json",
+            mime="application/octet-stream",
+            icon=":material/download:",
+            type="tertiary",
+            key=f"download.{one.seq}",
+            on_click="ignore",
         )
     with as_curl:
         if len(line) <= _MOST_LINE:

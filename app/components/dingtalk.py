@@ -1,4 +1,4 @@
-"""A message drawn as DingTalk draws its markdown, with nothing in it that could act: no link, no image, no tag."""
+"""A message drawn as DingTalk draws its markdown, with nothing in it that acts: no link, image or tag."""
 
 import re
 from html import escape

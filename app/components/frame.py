@@ -25,13 +25,18 @@ def sidebar(viewer: Viewer) -> None:
     if len(names) > 1:
         st.session_state["tenant_choice"] = viewer.tenant.name
         st.selectbox(
-            t("tenant.tenant"), list(names), key="tenant_choice", format_func=lambda n: names.get(n, n),
-            on_change=_switch, args=(viewer,),
+            t("tenant.tenant"),
+            list(names),
+            key="tenant_choice",
+            format_func=lambda n: names.get(n, n),
+            on_change=_switch,
+            args=(viewer,),
         )
     who = viewer.me.user.name if viewer.me.user else viewer.me.actor
     show(
         build(
-            '<div class="ec-who"><span class="ec-avatar">$letter</span><div><b>$name</b><p>$role · $tenant</p></div>'
+            '<div class="ec-who"><span class="ec-avatar">$letter</span><div><b>$name</b>'
+            "<p>$role · $tenant</p></div>"
             '<a href="/auth/sign-out" target="_self">$out</a></div>',
             letter=who[:1].upper(),
             name=who,

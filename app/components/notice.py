@@ -41,9 +41,7 @@ def note(kind: str, title: str, text: str | None = None) -> None:
 
 def empty(title: str, text: str, command: str | None = None) -> None:
     """Nothing here yet, and the next step; `command` can be copied and works as printed."""
-    show(
-        build('<div class="ec-empty"><b>$title</b><p>$text</p></div>', title=title, text=text, limit=600)
-    )
+    show(build('<div class="ec-empty"><b>$title</b><p>$text</p></div>', title=title, text=text, limit=600))
     if command:
         st.code(command, language="bash", wrap_lines=True)
 

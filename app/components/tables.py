@@ -1,6 +1,7 @@
 """Tables of text: every cell bounded and visible, never a link or markup."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -12,9 +13,7 @@ ROW_HEIGHT = 32
 
 def frame(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> pd.DataFrame:
     """A frame whose text is safe to show; numbers stay numbers."""
-    return pd.DataFrame(
-        [[_cell(row.get(name)) for name in columns] for row in rows], columns=list(columns)
-    )
+    return pd.DataFrame([[_cell(row.get(name)) for name in columns] for row in rows], columns=list(columns))
 
 
 def draw(
@@ -25,27 +24,49 @@ def draw(
     widths: Mapping[str, int] | None = None,
     pinned: str | None = None,
     clickable: bool = False,
+    pills: Mapping[str, Mapping[str, str]] | None = None,
     height: int | None = None,
 ) -> int | None:
-    """Draw rows under the titles of `columns`; with `clickable` answers the row that was clicked."""
+    """Draw rows under the titles of `columns`; with `clickable` answers the row that was clicked.
+
+    `pills` names columns of few known words and the colour of each word.
+    """
     table = frame(rows, list(columns))
-    config = {
-        name: (
-            st.column_config.NumberColumn(title, width=(widths or {}).get(name), pinned=name == pinned, format="localized")
-            if len(table) and pd.api.types.is_numeric_dtype(table[name])
-            else st.column_config.TextColumn(title, width=(widths or {}).get(name), pinned=name == pinned)
-        )
-        for name, title in columns.items()
-    }
+    config: dict[str, Any] = {}
+    for name, title in columns.items():
+        width, pin = (widths or {}).get(name), name == pinned
+        if name in (pills or {}):
+            words = (pills or {})[name]
+            table[name] = [[word] for word in table[name]]
+            config[name] = st.column_config.MultiselectColumn(
+                title, width=width, pinned=pin, options=list(words), color=list(words.values())
+            )
+        elif len(table) and pd.api.types.is_numeric_dtype(table[name]):
+            config[name] = st.column_config.NumberColumn(title, width=width, pinned=pin, format="localized")
+        else:
+            config[name] = st.column_config.TextColumn(title, width=width, pinned=pin)
     tall = min(ROW_HEIGHT * (len(rows) + 1) + 3, height or 660)
     if not clickable:
         st.dataframe(
-            table, hide_index=True, row_height=ROW_HEIGHT, column_config=config, height=tall, key=key, placeholder="–"
+            table,
+            hide_index=True,
+            row_height=ROW_HEIGHT,
+            column_config=config,
+            height=tall,
+            key=key,
+            placeholder="–",
         )
         return None
     state = st.dataframe(
-        table, hide_index=True, row_height=ROW_HEIGHT, column_config=config, height=tall, key=key,
-        on_select="rerun", selection_mode="single-cell", placeholder="–",
+        table,
+        hide_index=True,
+        row_height=ROW_HEIGHT,
+        column_config=config,
+        height=tall,
+        key=key,
+        on_select="rerun",
+        selection_mode="single-cell",
+        placeholder="–",
     )
     cells = state["selection"]["cells"]
     return int(cells[0][0]) if cells and 0 <= int(cells[0][0]) < len(rows) else None

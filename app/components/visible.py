@@ -40,12 +40,10 @@ def visible_lines(value: str, limit: int = BLOCK) -> tuple[str, int]:
 
 
 def visible_json(text: str) -> str:
-    """JSON text whose hidden characters are written as JSON's own escapes: the same value, and nothing unseen."""
+    """JSON text with hidden characters as JSON's own escapes: the same value, and nothing unseen."""
     if text.isascii():
         return text
-    return "".join(
-        _escape(c) if not c.isascii() and hidden(text, i) else c for i, c in enumerate(text)
-    )
+    return "".join(_escape(c) if not c.isascii() and hidden(text, i) else c for i, c in enumerate(text))
 
 
 def _escape(char: str) -> str:

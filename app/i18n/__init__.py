@@ -20,7 +20,7 @@ def catalogue(language: str) -> Mapping[str, str]:
 
 
 def choose(*wishes: str | None) -> str:
-    """The first wish that there is a catalogue for: `zh-CN`, `en_GB` and lists of a browser are understood."""
+    """The first wish that there is a catalogue for; `zh-CN`, `en_GB` and a browser's lists are understood."""
     for wish in wishes:
         for part in (wish or "").split(","):
             language = part.split(";")[0].strip().lower().replace("_", "-").split("-")[0]

@@ -5,7 +5,7 @@ import json
 import streamlit as st
 
 from app import session, urlstate
-from app.components import detail, dingtalk, notice, tables, times
+from app.components import detail, dingtalk, notice, pager, tables, times
 from app.components.markup import build, join
 from app.components.markup import show as draw
 from app.components.visible import visible
@@ -15,6 +15,7 @@ from app.session import Viewer
 from eventcenter.client import Attempt, Delivery, DeliveryDetail, Target
 
 _STATES = ("all", "pending", "sending", "delivered", "failed", "merged")
+_COLOURS = {"pending": "gray", "sending": "blue", "delivered": "green", "failed": "red", "merged": "violet"}
 _PAGE = 50
 
 
@@ -48,11 +49,14 @@ def show(viewer: Viewer) -> None:
 def _health(targets: tuple[Target, ...]) -> None:
     parts = [
         build(
-            '<div class="ec-health ec-is-$health"><header><b>$name</b><span class="ec-pill">$state</span></header>'
+            '<div class="ec-health ec-is-$health"><header><b>$name</b>'
+            '<span class="ec-pill">$state</span></header>'
             "<p>$text</p><p>$remedy</p></div>",
             health=target.health if target.health in {"ok", "broken", "throttled"} else "unknown",
             name=target.name,
-            state=t(f"health.{target.health}") if target.health in {"ok", "broken", "throttled"} else t("health.unknown"),
+            state=t(f"health.{target.health}")
+            if target.health in {"ok", "broken", "throttled"}
+            else t("health.unknown"),
             text=words(target.health_text),
             remedy=words(target.remedy),
             limit=500,
@@ -66,58 +70,74 @@ def _health(targets: tuple[Target, ...]) -> None:
 def _target(targets: tuple[Target, ...]) -> str | None:
     names = {target.id: target.name for target in targets}
     return st.selectbox(
-        t("deliveries.target"), list(names), index=None, key="target", format_func=lambda i: visible(names.get(i, i)),
-        placeholder=t("deliveries.all_targets"), label_visibility="collapsed",
+        t("deliveries.target"),
+        list(names),
+        index=None,
+        key="target",
+        format_func=lambda i: visible(names.get(i, i)),
+        placeholder=t("deliveries.all_targets"),
+        label_visibility="collapsed",
     )
 
 
 def _table(viewer: Viewer, state: str, target: str | None, *, wide: bool) -> None:
-    signature = f"{state}.{target}"
-    if st.session_state.get("deliveries.signature") != signature:
-        st.session_state["deliveries.signature"] = signature
-        st.session_state["deliveries.cursors"] = [None]
-    cursors: list[str | None] = st.session_state["deliveries.cursors"]
+    way = pager.cursors("deliveries", f"{viewer.tenant.id}.{state}.{target}")
     page = viewer.client.deliveries(
-        state=None if state == "all" else state, target=target, limit=_PAGE, cursor=cursors[-1]
+        state=None if state == "all" else state, target=target, limit=_PAGE, cursor=way[-1]
     )
     if not page.deliveries:
         filtered = state != "all" or target is not None
-        notice.empty(t("empty.deliveries"), t("empty.filtered_text") if filtered else t("empty.deliveries_text"))
+        notice.empty(
+            t("empty.deliveries"), t("empty.filtered_text") if filtered else t("empty.deliveries_text")
+        )
         return
     columns = {"time": t("column.created_at"), "state": t("column.state"), "rule": t("column.rule")}
-    columns |= {"target": t("column.target"), "event": t("column.event")} if wide else {"event": t("column.event")}
+    columns |= (
+        {"target": t("column.target"), "event": t("column.event")} if wide else {"event": t("column.event")}
+    )
     columns |= {"attempts": t("column.attempts"), "answer": t("column.answer")} if wide else {}
     turned = st.session_state.get("deliveries.turned", 0)
     clicked = tables.draw(
-        [_row(one, viewer) for one in page.deliveries], columns, key=f"deliveries.{turned}.{wide}", pinned="time",
+        [_row(one, viewer) for one in page.deliveries],
+        columns,
+        key=f"deliveries.{turned}.{wide}",
+        pinned="time",
         clickable=True,
-        widths={"time": 140, "state": 90, "rule": 180, "target": 150, "event": 240, "attempts": 70, "answer": 330},
+        pills={"state": {t(f"state.{name}"): colour for name, colour in _COLOURS.items()}},
+        widths={
+            "time": 140,
+            "state": 90,
+            "rule": 180,
+            "target": 150,
+            "event": 240,
+            "attempts": 70,
+            "answer": 330,
+        },
     )
     if clicked is not None:
         st.query_params["delivery"] = page.deliveries[clicked].id
+    if clicked is not None or pager.turned(way, page.next, len(page.deliveries), key="deliveries"):
         st.session_state["deliveries.turned"] = turned + 1
         st.rerun()
-    back, forth, _ = st.columns([1, 1, 6])
-    with back:
-        if st.button(t("page.previous"), icon=":material/chevron_left:", disabled=len(cursors) == 1, width="stretch"):
-            cursors.pop()
-            st.rerun()
-    with forth:
-        if st.button(t("page.next"), icon=":material/chevron_right:", icon_position="right",
-                     disabled=page.next is None, width="stretch"):
-            cursors.append(page.next)
-            st.rerun()
 
 
 def _row(one: Delivery, viewer: Viewer) -> dict[str, object]:
     last = one.last
-    answer = "" if last is None else " · ".join(
-        part for part in (_outcome(last.outcome), words(last.text), _latency(last.latency_ms)) if part
+    answer = (
+        ""
+        if last is None
+        else " · ".join(
+            part for part in (_outcome(last.outcome), words(last.text), _latency(last.latency_ms)) if part
+        )
     )
     return {
         "time": times.moment(one.created_at, viewer.zone),
         "state": t(f"state.{one.state}") if one.state in _STATES else one.state,
-        "rule": one.rule.name if one.rule else t(f"kind.{one.kind}") if one.kind in {"test", "digest"} else "",
+        "rule": one.rule.name
+        if one.rule
+        else t(f"kind.{one.kind}")
+        if one.kind in {"test", "digest"}
+        else "",
         "target": one.target.name if one.target else "",
         "event": f"{one.event.type} · {one.event.id}" if one.event else t(f"kind.{one.kind}"),
         "attempts": one.attempts,
@@ -138,9 +158,18 @@ def _detail(viewer: Viewer, one: DeliveryDetail) -> None:
     with st.container(key="ec-panel-detail"):
         head, close = st.columns([6, 1], vertical_alignment="center")
         with head:
-            notice.heading(t("delivery.title"), aside=t(f"state.{one.state}") if one.state in _STATES else one.state)
+            notice.heading(
+                t("delivery.title"), aside=t(f"state.{one.state}") if one.state in _STATES else one.state
+            )
         with close:
-            st.button("", icon=":material/close:", type="tertiary", help=t("event.close"), on_click=_close, key="close")
+            st.button(
+                "",
+                icon=":material/close:",
+                type="tertiary",
+                help=t("event.close"),
+                on_click=_close,
+                key="close",
+            )
         rows = [
             (t("column.created_at"), times.precise(one.created_at, viewer.zone)),
             (t("column.target"), one.target.name if one.target else "–"),

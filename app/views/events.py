@@ -1,16 +1,15 @@
 """Events: filters, a histogram that narrows the range, a table in pages, and one event in full."""
 
-from datetime import UTC, datetime
-from typing import cast
+from datetime import UTC
 
 import streamlit as st
 
 from app import patterns, ranges, reads, session
-from app.components import charts, conditions, detail, notice, shell, tables, times
+from app.components import charts, conditions, detail, notice, pager, shell, tables, times
 from app.components.jsontext import compact
 from app.i18n import t
 from app.session import Viewer
-from eventcenter.client import Envelope, EventFilter, EventPage
+from eventcenter.client import Envelope, EventFilter
 
 _SPANS = ("15m", "1h", "6h", "24h", "7d", "30d")
 _PAGE = 50
@@ -42,14 +41,19 @@ def _filters(viewer: Viewer) -> EventFilter | None:
         bus, kind, source = st.columns([1, 1.5, 1.5])
         with bus:
             st.multiselect(
-                t("filter.bus"), reads.bus_names(viewer), key="bus", bind="query-params",
+                t("filter.bus"),
+                reads.bus_names(viewer),
+                key="bus",
+                bind="query-params",
                 placeholder=t("filter.all_buses"),
             )
         with kind:
             _values("type", reads.values(viewer, "type"))
         with source:
             _values("source", reads.values(viewer, "source"))
-        subject, event_id, span, custom, more = st.columns([1.1, 1.1, 2.1, 0.9, 0.9], vertical_alignment="bottom")
+        subject, event_id, span, custom, more = st.columns(
+            [1.1, 1.1, 2.1, 0.9, 0.9], vertical_alignment="bottom"
+        )
         with subject:
             st.text_input(t("filter.subject"), key="subject", bind="query-params", max_chars=512)
         with event_id:
@@ -89,7 +93,11 @@ def _filters(viewer: Viewer) -> EventFilter | None:
 def _values(name: str, known: list[str]) -> None:
     chosen = st.query_params.get_all(name) + list(st.session_state.get(name) or [])
     st.multiselect(
-        t(f"filter.{name}"), [*dict.fromkeys([*known, *chosen])], key=name, bind="query-params", accept_new_options=True,
+        t(f"filter.{name}"),
+        [*dict.fromkeys([*known, *chosen])],
+        key=name,
+        bind="query-params",
+        accept_new_options=True,
         placeholder=t("filter.any"),
     )
 
@@ -104,14 +112,16 @@ def _custom_range(viewer: Viewer) -> None:
         with st.form("custom_range", border=False):
             zone = viewer.zone
             first = st.datetime_input(
-                t("range.from"), value=within.from_.astimezone(zone).replace(tzinfo=None, microsecond=0), step=60
+                t("range.from"),
+                value=within.from_.astimezone(zone).replace(tzinfo=None, microsecond=0),
+                step=60,
             )
             second = st.datetime_input(
                 t("range.to"), value=within.to.astimezone(zone).replace(tzinfo=None, microsecond=0), step=60
             )
             notice.caption(t("range.zone", zone=viewer.tenant.time_zone))
             if st.form_submit_button(t("range.apply"), type="primary") and first and second:
-                begin, end = (cast(datetime, one).replace(tzinfo=zone).astimezone(UTC) for one in (first, second))
+                begin, end = (one.replace(tzinfo=zone).astimezone(UTC) for one in (first, second))
                 if begin < end:
                     ranges.fix(begin, end)
                     st.rerun()
@@ -146,26 +156,29 @@ def _histogram(viewer: Viewer, which: EventFilter) -> None:
 
 
 def _table(viewer: Viewer, which: EventFilter, *, wide: bool) -> None:
-    cursor = _cursor(which)
-    page = viewer.client.events(which, limit=_PAGE, cursor=cursor)
+    way = pager.cursors("events", _signature(viewer, which))
+    page = viewer.client.events(which, limit=_PAGE, cursor=way[-1])
     if not page.events:
         _nothing(viewer, which)
         return
-    columns = {"time": t("column.received_at"), "type": t("column.type"), "source": t("column.source"),
-               "subject": t("column.subject")}
+    columns = {"time": t("column.received_at"), "type": t("column.type"), "source": t("column.source")}
     if wide:
-        columns |= {"bus": t("column.bus"), "data": t("column.data")}
+        columns |= {"subject": t("column.subject"), "bus": t("column.bus"), "data": t("column.data")}
     rows = [_row(one, viewer) for one in page.events]
     turned = st.session_state.get("events.turned", 0)
     clicked = tables.draw(
-        rows, columns, key=f"events.{turned}.{wide}", pinned="time", clickable=True,
+        rows,
+        columns,
+        key=f"events.{turned}.{wide}",
+        pinned="time",
+        clickable=True,
         widths={"time": 150, "type": 220, "source": 200, "subject": 190, "bus": 90, "data": 420},
     )
     if clicked is not None:
         st.query_params["event"] = str(page.events[clicked].seq)
+    if clicked is not None or pager.turned(way, page.next, len(page.events), key="events"):
         st.session_state["events.turned"] = turned + 1
         st.rerun()
-    _pager(page, cursor)
 
 
 def _row(one: Envelope, viewer: Viewer) -> dict[str, object]:
@@ -180,48 +193,11 @@ def _row(one: Envelope, viewer: Viewer) -> dict[str, object]:
     }
 
 
-def _signature(which: EventFilter) -> str:
+def _signature(viewer: Viewer, which: EventFilter) -> str:
     """The filter without the ends of a range that moves with the clock."""
     moving = ranges.fixed() is None
     parts = [p for p in which.parameters() if not (moving and p[0] in {"from", "to"})]
-    return repr((parts, st.session_state.get("span") if moving else None))
-
-
-def _cursor(which: EventFilter) -> str | None:
-    """The page of the URL, as long as the filter is the one it was made for."""
-    state, signature = st.session_state, _signature(which)
-    if state.get("events.signature", signature) != signature:
-        st.query_params.pop("cursor", None)
-        state["events.before"] = []
-    state["events.signature"] = signature
-    return st.query_params.get("cursor")
-
-
-def _pager(page: EventPage, cursor: str | None) -> None:
-    before: list[str | None] = st.session_state.setdefault("events.before", [])
-    back, forth, text = st.columns([1, 1, 6], vertical_alignment="center")
-    with back:
-        if st.button(t("page.previous"), icon=":material/chevron_left:", disabled=cursor is None, width="stretch"):
-            former = before.pop() if before else None
-            _turn(former)
-    with forth:
-        if st.button(
-            t("page.next"), icon=":material/chevron_right:", icon_position="right", disabled=page.next is None,
-            width="stretch",
-        ):
-            before.append(cursor)
-            _turn(page.next)
-    with text:
-        notice.caption(t("page.shown", n=len(page.events)))
-
-
-def _turn(cursor: str | None) -> None:
-    if cursor is None:
-        st.query_params.pop("cursor", None)
-    else:
-        st.query_params["cursor"] = cursor
-    st.session_state["events.turned"] = st.session_state.get("events.turned", 0) + 1
-    st.rerun()
+    return repr((viewer.tenant.id, parts, st.session_state.get("span") if moving else None))
 
 
 def _nothing(viewer: Viewer, which: EventFilter) -> None:
@@ -232,7 +208,8 @@ def _nothing(viewer: Viewer, which: EventFilter) -> None:
     buses = reads.bus_names(viewer)
     bus = "default" if "default" in buses or not buses else buses[0]
     notice.empty(
-        t("empty.events"), t("empty.events_text", variable=shell.TOKEN_VARIABLE),
+        t("empty.events"),
+        t("empty.events_text", variable=shell.TOKEN_VARIABLE),
         shell.hello_line(viewer.settings.ingest_url, bus),
     )
 
@@ -255,7 +232,14 @@ def _detail(viewer: Viewer, one: Envelope) -> None:
         with head:
             notice.heading(t("event.title"), aside=times.precise(one.received_at, viewer.zone))
         with close:
-            st.button("", icon=":material/close:", type="tertiary", help=t("event.close"), on_click=_close, key="close")
+            st.button(
+                "",
+                icon=":material/close:",
+                type="tertiary",
+                help=t("event.close"),
+                on_click=_close,
+                key="close",
+            )
         if viewer.may("editor") and st.button(
             t("event.make_rule"), icon=":material/notification_add:", type="primary", key="make_rule"
         ):

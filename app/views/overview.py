@@ -26,7 +26,11 @@ def show(viewer: Viewer) -> None:
         notice.heading(t("overview.title"), aside=viewer.tenant.title or viewer.tenant.name)
     with buses:
         st.multiselect(
-            t("filter.bus"), reads.bus_names(viewer), key="bus", bind="query-params", placeholder=t("filter.all_buses"),
+            t("filter.bus"),
+            reads.bus_names(viewer),
+            key="bus",
+            bind="query-params",
+            placeholder=t("filter.all_buses"),
             label_visibility="collapsed",
         )
     with span:
@@ -69,28 +73,28 @@ def _warnings(status: Status) -> None:
     for target in status.broken_targets:
         notice.note("bad", t("overview.broken_target", name=target.name), target.remedy or target.health)
     if status.loader_lag_s is not None and status.loader_lag_s > _LAG_WARN_S:
-        notice.note("warn", t("overview.lagging", lag=times.seconds(status.loader_lag_s)), t("overview.lagging_text"))
+        notice.note(
+            "warn", t("overview.lagging", lag=times.seconds(status.loader_lag_s)), t("overview.lagging_text")
+        )
 
 
-def _metrics(
-    viewer: Viewer, status: Status, found: Histogram, which: EventFilter, *, kinds: int = 0
-) -> None:
+def _metrics(viewer: Viewer, status: Status, found: Histogram, which: EventFilter, *, kinds: int = 0) -> None:
     delivered, failed, more = _deliveries(viewer, which)
     plus = "+" if more else ""
     lag = status.loader_lag_s
     shown = [
-        (t("overview.events"), times.number(found.total), charts.totals(found)),
-        (t("overview.types"), f"{kinds}{'+' if kinds == 100 else ''}", None),
-        (t("overview.rejects"), times.number(status.rejects), None),
-        (t("overview.delivered"), f"{delivered}{plus}", None),
-        (t("overview.failed"), f"{failed}{plus if failed else ''}", None),
-        (t("overview.lag"), times.seconds(lag), None),
-        (t("overview.broken"), times.number(len(status.broken_targets)), None),
+        (t("overview.events"), times.number(found.total)),
+        (t("overview.types"), f"{kinds}{'+' if kinds == 100 else ''}"),
+        (t("overview.rejects"), times.number(status.rejects)),
+        (t("overview.delivered"), f"{delivered}{plus}"),
+        (t("overview.failed"), f"{failed}{plus if failed else ''}"),
+        (t("overview.lag"), times.seconds(lag)),
+        (t("overview.broken"), times.number(len(status.broken_targets))),
     ]
-    columns = st.columns([1.7, 1, 1, 1, 1, 1, 1], gap="small")
-    for column, (label, value, series) in zip(columns, shown, strict=True):
+    columns = st.columns(len(shown), gap="small")
+    for column, (label, value) in zip(columns, shown, strict=True):
         with column:
-            st.metric(label, value, border=True, chart_data=series or None, chart_type="bar", height="stretch")
+            st.metric(label, value, border=True, height="stretch")
 
 
 def _deliveries(viewer: Viewer, which: EventFilter) -> tuple[int, int, bool]:
@@ -106,6 +110,7 @@ def _first_event(viewer: Viewer) -> None:
     buses = reads.bus_names(viewer)
     bus = "default" if "default" in buses or not buses else buses[0]
     notice.empty(
-        t("empty.events"), t("empty.events_text", variable=shell.TOKEN_VARIABLE),
+        t("empty.events"),
+        t("empty.events_text", variable=shell.TOKEN_VARIABLE),
         shell.hello_line(viewer.settings.ingest_url, bus),
     )

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import reads, session
-from app.components import detail, notice, tables, times
+from app.components import detail, notice, pager, tables, times
 from app.components.markup import show as draw
 from app.components.visible import BLOCK, visible_lines
 from app.i18n import t
@@ -23,8 +23,13 @@ def show(viewer: Viewer) -> None:
         notice.heading(t("rejects.title"), aside=t("rejects.aside"))
     with choice:
         bus = st.selectbox(
-            t("filter.bus"), reads.bus_names(viewer), index=None, key="reject_bus", bind="query-params",
-            placeholder=t("filter.all_buses"), label_visibility="collapsed",
+            t("filter.bus"),
+            reads.bus_names(viewer),
+            index=None,
+            key="reject_bus",
+            bind="query-params",
+            placeholder=t("filter.all_buses"),
+            label_visibility="collapsed",
         )
     wanted = st.query_params.get("reject", "")
     opened = None
@@ -43,36 +48,31 @@ def show(viewer: Viewer) -> None:
 
 def _table(viewer: Viewer, bus: str | None) -> None:
     state = st.session_state
-    if state.get("rejects.bus", "") != (bus or ""):
-        state["rejects.cursors"] = [None]
-    state["rejects.bus"] = bus or ""
-    cursors: list[str | None] = state.setdefault("rejects.cursors", [None])
-    page = viewer.client.rejects(bus=bus, limit=_PAGE, cursor=cursors[-1])
+    way = pager.cursors("rejects", f"{viewer.tenant.id}.{bus}")
+    page = viewer.client.rejects(bus=bus, limit=_PAGE, cursor=way[-1])
     if not page.rejects:
         notice.empty(t("empty.rejects"), t("empty.rejects_text"))
         return
     turned = state.get("rejects.turned", 0)
     clicked = tables.draw(
         [_row(one, viewer) for one in page.rejects],
-        {"time": t("column.received_at"), "bus": t("column.bus"), "reason": t("column.reason"),
-         "error": t("column.error"), "size": t("column.size")},
-        key=f"rejects.{turned}", pinned="time", clickable=True,
+        {
+            "time": t("column.received_at"),
+            "bus": t("column.bus"),
+            "reason": t("column.reason"),
+            "error": t("column.error"),
+            "size": t("column.size"),
+        },
+        key=f"rejects.{turned}",
+        pinned="time",
+        clickable=True,
         widths={"time": 150, "bus": 90, "reason": 110, "error": 480, "size": 80},
     )
     if clicked is not None:
         st.query_params["reject"] = str(page.rejects[clicked].id)
+    if clicked is not None or pager.turned(way, page.next, len(page.rejects), key="rejects"):
         state["rejects.turned"] = turned + 1
         st.rerun()
-    back, forth, _ = st.columns([1, 1, 6])
-    with back:
-        if st.button(t("page.previous"), icon=":material/chevron_left:", disabled=len(cursors) == 1, width="stretch"):
-            cursors.pop()
-            st.rerun()
-    with forth:
-        if st.button(t("page.next"), icon=":material/chevron_right:", icon_position="right",
-                     disabled=page.next is None, width="stretch"):
-            cursors.append(page.next)
-            st.rerun()
 
 
 def _row(one: Reject, viewer: Viewer) -> dict[str, object]:
@@ -95,7 +95,14 @@ def _detail(viewer: Viewer, one: RejectDetail) -> None:
         with head:
             notice.heading(t("reject.title"), aside=times.precise(one.received_at, viewer.zone))
         with close:
-            st.button("", icon=":material/close:", type="tertiary", help=t("event.close"), on_click=_close, key="close")
+            st.button(
+                "",
+                icon=":material/close:",
+                type="tertiary",
+                help=t("event.close"),
+                on_click=_close,
+                key="close",
+            )
         draw(
             detail.key_values(
                 [

@@ -40,7 +40,14 @@ def _list(viewer: Viewer) -> None:
     targets = {target.id: target for target in viewer.client.targets()}
     with new:
         if viewer.may("editor"):
-            st.button(t("rules.new"), icon=":material/add:", type="primary", on_click=_open, args=("new",), width="stretch")
+            st.button(
+                t("rules.new"),
+                icon=":material/add:",
+                type="primary",
+                on_click=_open,
+                args=("new",),
+                width="stretch",
+            )
     if not rules:
         notice.empty(t("empty.rules"), t("empty.rules_text") if targets else t("empty.rules_no_target"))
         return
@@ -53,8 +60,13 @@ def _line(viewer: Viewer, rule: Rule, targets: dict[str, Target]) -> None:
         switch, text, numbers, edit = st.columns([0.5, 6, 2.4, 1], vertical_alignment="center")
         with switch:
             st.toggle(
-                t("rules.enabled"), value=rule.enabled, key=f"enabled.{rule.id}.{rule.enabled}", label_visibility="collapsed",
-                disabled=not viewer.may("editor"), on_change=_switch, args=(viewer, rule),
+                t("rules.enabled"),
+                value=rule.enabled,
+                key=f"enabled.{rule.id}.{rule.enabled}",
+                label_visibility="collapsed",
+                disabled=not viewer.may("editor"),
+                on_change=_switch,
+                args=(viewer, rule),
             )
         target = targets.get(rule.target_id or "")
         with text:
@@ -73,13 +85,18 @@ def _line(viewer: Viewer, rule: Rule, targets: dict[str, Target]) -> None:
                     '<div class="ec-numbers"><span><b>$count</b> $label</span><span>$last</span></div>',
                     count=times.number(rule.alerts_24h),
                     label=t("rules.alerts_24h"),
-                    last=times.short(rule.last_fired_at, viewer.zone) if rule.last_fired_at else t("rules.never"),
+                    last=times.short(rule.last_fired_at, viewer.zone)
+                    if rule.last_fired_at
+                    else t("rules.never"),
                 )
             )
         with edit:
             st.button(
-                t("common.edit") if viewer.may("editor") else t("common.open"), key=f"edit.{rule.id}", on_click=_open,
-                args=(rule.id,), width="stretch",
+                t("common.edit") if viewer.may("editor") else t("common.open"),
+                key=f"edit.{rule.id}",
+                on_click=_open,
+                args=(rule.id,),
+                width="stretch",
             )
 
 
@@ -134,11 +151,15 @@ def _load(viewer: Viewer, wanted: str, rule: Rule | None, targets: tuple[Target,
 
 
 def _pattern_of(event: Envelope | None) -> str:
-    rows = [] if event is None else [
-        Condition(path=name, value=patterns.typed(value))
-        for name in ("type", "source")
-        if (value := event.attribute(name))
-    ]
+    rows = (
+        []
+        if event is None
+        else [
+            Condition(path=name, value=patterns.typed(value))
+            for name in ("type", "source")
+            if (value := event.attribute(name))
+        ]
+    )
     return patterns.write(patterns.to_pattern(rows)[0])
 
 
@@ -147,7 +168,9 @@ def _fields(viewer: Viewer, targets: tuple[Target, ...]) -> str | None:
     st.text_input(t("rules.name"), key="rule.name", max_chars=100)
     known = reads.bus_names(viewer)
     st.multiselect(
-        t("filter.bus"), [*dict.fromkeys([*known, *state["rule.buses"]])], key="rule.buses",
+        t("filter.bus"),
+        [*dict.fromkeys([*known, *state["rule.buses"]])],
+        key="rule.buses",
         placeholder=t("filter.all_buses"),
     )
     notice.heading(t("rules.when"), aside=t("rules.when_aside"))
@@ -159,13 +182,20 @@ def _fields(viewer: Viewer, targets: tuple[Target, ...]) -> str | None:
     target, cooldown = st.columns(2)
     with target:
         st.selectbox(
-            t("rules.target"), list(names), key="rule.target", format_func=lambda i: visible(names.get(i, i)), index=None,
+            t("rules.target"),
+            list(names),
+            key="rule.target",
+            format_func=lambda i: visible(names.get(i, i)),
+            index=None,
             placeholder=t("rules.no_target"),
         )
     with cooldown:
         st.selectbox(
-            t("rules.cooldown"), sorted({*_COOLDOWNS, int(state["rule.cooldown"] or 0)}), key="rule.cooldown",
-            format_func=lambda s: times.seconds(s) if s else t("rules.no_cooldown"), help=t("rules.cooldown_help"),
+            t("rules.cooldown"),
+            sorted({*_COOLDOWNS, int(state["rule.cooldown"] or 0)}),
+            key="rule.cooldown",
+            format_func=lambda s: times.seconds(s) if s else t("rules.no_cooldown"),
+            help=t("rules.cooldown_help"),
         )
     st.toggle(t("rules.enabled"), key="rule.enabled")
     if not targets:
@@ -208,7 +238,10 @@ def _shown(viewer: Viewer, found: Preview) -> None:
     draw(
         build(
             '<p class="ec-sentence">$sentence</p><p class="ec-matched"><b>$count</b> $label</p>',
-            sentence=sentence, count=times.number(found.matched_24h), label=t("rules.matched_24h"), limit=1500,
+            sentence=sentence,
+            count=times.number(found.matched_24h),
+            label=t("rules.matched_24h"),
+            limit=1500,
         )
     )
     for trouble in found.problems:
@@ -218,7 +251,9 @@ def _shown(viewer: Viewer, found: Preview) -> None:
         return
     dingtalk.message(found.message.title, found.message.text)
     if found.sample is not None:
-        notice.caption(t("rules.sample", seq=found.sample.seq, at=times.moment(found.sample.received_at, viewer.zone)))
+        notice.caption(
+            t("rules.sample", seq=found.sample.seq, at=times.moment(found.sample.received_at, viewer.zone))
+        )
 
 
 def _actions(viewer: Viewer, rule: Rule | None, fields: dict[str, object] | None) -> None:
@@ -230,7 +265,12 @@ def _actions(viewer: Viewer, rule: Rule | None, fields: dict[str, object] | None
         saved = st.button(t("common.save"), type="primary", disabled=not ready, width="stretch", key="save")
     with test:
         tested = st.button(
-            t("rules.test"), icon=":material/send:", disabled=not ready, width="stretch", help=t("rules.test_help"), key="test"
+            t("rules.test"),
+            icon=":material/send:",
+            disabled=not ready,
+            width="stretch",
+            help=t("rules.test_help"),
+            key="test",
         )
     with delete:
         if rule is not None:

@@ -159,7 +159,7 @@ class Envelope:
         return {name: bytes(value).decode() for name, value in raw.items()}
 
     def attribute(self, name: str) -> str | None:
-        """An attribute as text, or None where the event has none; numbers and booleans as JSON writes them."""
+        """An attribute as text, or None where there is none; numbers and booleans as in JSON."""
         member = self.members().get(name)
         if member is None or member == "null":
             return None
@@ -307,7 +307,7 @@ class Rule:
     id: str
     name: str
     buses: tuple[str, ...] = ()
-    pattern: msgspec.Raw = field(default_factory=lambda: msgspec.Raw(b"{}"))
+    pattern: msgspec.Raw
     template: Template = field(default_factory=Template)
     cooldown_s: int = 0
     target_id: str | None = None

@@ -17,7 +17,7 @@ PASSWORD = "correct horse battery"
 SESSION = "ecs_" + "a" * 43
 HOSTILE = (
     "<script>alert(1)</script><img src=x onerror=alert(2)> [click](javascript:alert(3)) **bold** `code` "
-    "\u202eevil\u202c @all =HYPERLINK(\"http://x\") $x^2$ :red[x] :material/home: ${env} " + "😀" * 40
+    '\u202eevil\u202c @all =HYPERLINK("http://x") $x^2$ :red[x] :material/home: ${env} ' + "😀" * 40
 )
 
 Answer = tuple[int, Any]
@@ -28,10 +28,15 @@ def text(value: datetime) -> str:
 
 
 class FakeApi:
-    """`full=False` is a new tenant; `broken` answers 503 everywhere; `hostile` puts HOSTILE into every value."""
+    """`full=False` is a new tenant; `broken` answers 503; `hostile` puts HOSTILE into every value."""
 
     def __init__(
-        self, *, full: bool = True, language: str | None = "en", hostile: bool = False, now: datetime | None = None
+        self,
+        *,
+        full: bool = True,
+        language: str | None = "en",
+        hostile: bool = False,
+        now: datetime | None = None,
     ) -> None:
         self.full = full
         self.hostile = hostile
@@ -160,20 +165,33 @@ class FakeApi:
 
     def _me(self) -> dict[str, Any]:
         tenant = {
-            "id": f"t-{self.tenant}", "name": self.tenant, "title": self.tenants[self.tenant],
-            "time_zone": "Asia/Shanghai", "language": "zh", "created_at": text(self.now),
+            "id": f"t-{self.tenant}",
+            "name": self.tenant,
+            "title": self.tenants[self.tenant],
+            "time_zone": "Asia/Shanghai",
+            "language": "zh",
+            "created_at": text(self.now),
         }
         return {
-            "kind": "session", "actor": "user:ana", "role": self.role, "operator": self.operator,
-            "user": {"id": "u1", "name": "ana", "language": self.language}, "tenant": tenant,
-            "tenants": [{"id": f"t-{n}", "name": n, "title": t, "role": "admin"} for n, t in self.tenants.items()],
+            "kind": "session",
+            "actor": "user:ana",
+            "role": self.role,
+            "operator": self.operator,
+            "user": {"id": "u1", "name": "ana", "language": self.language},
+            "tenant": tenant,
+            "tenants": [
+                {"id": f"t-{n}", "name": n, "title": t, "role": "admin"} for n, t in self.tenants.items()
+            ],
         }
 
     def _bus(self, name: str) -> dict[str, Any]:
         held = [one for one in self.events if one["bus"] == name]
         return {
-            "name": name, "description": self._say("events of " + name), "created_at": text(self.now - timedelta(days=9)),
-            "events": len(held), "last_received_at": held[0]["received_at"] if held else None,
+            "name": name,
+            "description": self._say("events of " + name),
+            "created_at": text(self.now - timedelta(days=9)),
+            "events": len(held),
+            "last_received_at": held[0]["received_at"] if held else None,
         }
 
     def _new_bus(self, query: Any, body: Any) -> Answer:
@@ -183,19 +201,35 @@ class FakeApi:
         return 201, self._bus(body["name"])
 
     def _new_token(self, query: Any, body: Any) -> Answer:
-        made = {"id": f"k{len(self.tokens)}", "prefix": "ect_AbCd", "created_at": text(self.now), "last_used_at": None,
-                "expires_at": None, "revoked_at": None, **body}
+        made = {
+            "id": f"k{len(self.tokens)}",
+            "prefix": "ect_AbCd",
+            "created_at": text(self.now),
+            "last_used_at": None,
+            "expires_at": None,
+            "revoked_at": None,
+            **body,
+        }
         self.tokens.append(made)
         return 201, {**made, "token": "ect_" + "Z" * 43}
 
     def _new_target(self, query: Any, body: Any) -> Answer:
         if "oapi.dingtalk.com" not in body["webhook"]:
             return 400, "a webhook of DingTalk begins with https://oapi.dingtalk.com/robot/send"
-        self.targets = [*self.targets, {**self._targets()[0], "id": f"g{len(self.targets)}", "name": body["name"]}]
+        self.targets = [
+            *self.targets,
+            {**self._targets()[0], "id": f"g{len(self.targets)}", "name": body["name"]},
+        ]
         return 201, self.targets[-1]
 
     def _new_rule(self, query: Any, body: Any) -> Answer:
-        made = {**self._rules()[0], **body, "id": f"r{len(self.rules) + 1}", "alerts_24h": 0, "last_fired_at": None}
+        made = {
+            **self._rules()[0],
+            **body,
+            "id": f"r{len(self.rules) + 1}",
+            "alerts_24h": 0,
+            "last_fired_at": None,
+        }
         self.rules.append(made)
         return 201, made
 
@@ -228,10 +262,12 @@ class FakeApi:
             "sample": sample,
             "message": {
                 "title": self._say("Pod OOM killed"),
-                "text": "### Pod \\*OOM\\* killed\n\n> checkout-7f9 in prod\n\n- **restarts**: 5\n- memory: 512Mi\n\n"
+                "text": "### Pod \\*OOM\\* killed\n\n> checkout in prod\n\n- **restarts**: 5\n- memory: 512Mi\n\n"
                 + (_markdown_escaped(HOSTILE) if self.hostile else "")
                 + "\n\n[事件 Event](http://127.0.0.1:8501/events?event=1) · [规则 Rule](http://127.0.0.1:8501/rules?rule=r1)",
-            } if sample else None,
+            }
+            if sample
+            else None,
             "problems": [],
         }
 
@@ -248,7 +284,8 @@ class FakeApi:
     def _chosen(self, query: dict[str, list[str]]) -> list[dict[str, Any]]:
         first, last = query.get("from", [""])[0], query.get("to", ["9"])[0]
         return [
-            one for one in self.events
+            one
+            for one in self.events
             if all(one["event"].get(n) in query[n] for n in ("type", "source", "subject", "id") if n in query)
             and one["bus"] in query.get("bus", [one["bus"]])
             and first <= one["received_at"] < last
@@ -265,10 +302,21 @@ class FakeApi:
             kind[at] = kind.get(at, 0) + 1
         ranked = sorted(counts, key=lambda n: -sum(counts[n].values()))[:6]
         series = [
-            {"name": n, "points": [[text(first + timedelta(seconds=step * at)), c] for at, c in sorted(counts[n].items())]}
+            {
+                "name": n,
+                "points": [
+                    [text(first + timedelta(seconds=step * at)), c] for at, c in sorted(counts[n].items())
+                ],
+            }
             for n in ranked
         ]
-        return 200, {"step": step, "from": text(first), "to": text(last), "series": series, "total": len(found)}
+        return 200, {
+            "step": step,
+            "from": text(first),
+            "to": text(last),
+            "series": series,
+            "total": len(found),
+        }
 
     def _top(self, query: dict[str, list[str]], body: Any) -> Answer:
         counts: dict[str, int] = {}
@@ -287,12 +335,21 @@ class FakeApi:
         for one in self._deliveries():
             if one["id"] == delivery_id:
                 attempts = [
-                    {"started_at": one["created_at"], "finished_at": one["created_at"], "status": 200, "errcode": 0,
-                     "request": {"url": "https://oapi.dingtalk.com/robot/send?access_token=***&sign=***"},
-                     "response": self._say('{"errcode":0,"errmsg":"ok"}'), "outcome": one["last"]["outcome"],
-                     "latency_ms": 84.2}
+                    {
+                        "started_at": one["created_at"],
+                        "finished_at": one["created_at"],
+                        "status": 200,
+                        "errcode": 0,
+                        "request": {"url": "https://oapi.dingtalk.com/robot/send?access_token=***&sign=***"},
+                        "response": self._say('{"errcode":0,"errmsg":"ok"}'),
+                        "outcome": one["last"]["outcome"],
+                        "latency_ms": 84.2,
+                    }
                 ]
-                payload = {"title": self._say("Pod OOM killed"), "text": self._say("### Pod killed\n\n- restarts: 5")}
+                payload = {
+                    "title": self._say("Pod OOM killed"),
+                    "text": self._say("### Pod killed\n\n- restarts: 5"),
+                }
                 return 200, {**one, "attempts": attempts, "payload": payload}
         return 404, "no such delivery"
 
@@ -311,92 +368,216 @@ class FakeApi:
         return HOSTILE if self.hostile else plain
 
     def _events(self) -> list[dict[str, Any]]:
-        kinds = ("k8s.pod.created", "k8s.pod.restarted", "k8s.pod.oom_killed", "k8s.node.pressure",
-                 "com.acme.payment.failed", "com.acme.deploy.finished", "com.acme.login", "订单.创建")
+        kinds = (
+            "k8s.pod.created",
+            "k8s.pod.restarted",
+            "k8s.pod.oom_killed",
+            "k8s.node.pressure",
+            "com.acme.payment.failed",
+            "com.acme.deploy.finished",
+            "com.acme.login",
+            "订单.创建",
+        )
         sources = ("/clusters/prod-cn", "/clusters/prod-eu", "/services/checkout", "/服务/支付网关")
         made = []
         for n in range(420):
             at = self.now - timedelta(seconds=7 + n * 97 + (n * n) % 61)
             kind = self._say(kinds[(n * n + n // 7) % len(kinds)])
-            data = {"pod": f"checkout-{n:04x}", "restarts": n % 6, "memory": "512Mi", "message": self._say("内存不足 out of memory")}
-            made.append({
-                "seq": 1000 - n, "bus": ("k8s", "default", "payments")[n % 3], "received_at": text(at),
-                "event": {
-                    "specversion": "1.0", "id": self._say(f"evt-{1000 - n}"), "source": self._say(sources[n % 4]), "type": kind,
-                    "subject": self._say(f"prod/checkout-{n:04x}"), "time": text(at), "datacontenttype": "application/json",
-                    "severity": ("info", "warning", "critical")[n % 3], "data": data,
-                },
-            })
+            data = {
+                "pod": f"checkout-{n:04x}",
+                "restarts": n % 6,
+                "memory": "512Mi",
+                "message": self._say("内存不足 out of memory"),
+            }
+            made.append(
+                {
+                    "seq": 1000 - n,
+                    "bus": ("k8s", "default", "payments")[n % 3],
+                    "received_at": text(at),
+                    "event": {
+                        "specversion": "1.0",
+                        "id": self._say(f"evt-{1000 - n}"),
+                        "source": self._say(sources[n % 4]),
+                        "type": kind,
+                        "subject": self._say(f"prod/checkout-{n:04x}"),
+                        "time": text(at),
+                        "datacontenttype": "application/json",
+                        "severity": ("info", "warning", "critical")[n % 3],
+                        "data": data,
+                    },
+                }
+            )
         return made
 
     def _status(self) -> dict[str, Any]:
         return {
-            "events": len(self.events), "rejects": 3 if self.full else 0, "duplicates": 7, "last_seq": 1000,
-            "loader_lag_s": 0.2, "journal_bytes": 65536, "rule_lag_events": 0, "outbox_pending": 1, "outbox_oldest_s": 2.5,
+            "events": len(self.events),
+            "rejects": 3 if self.full else 0,
+            "duplicates": 7,
+            "last_seq": 1000,
+            "loader_lag_s": 0.2,
+            "journal_bytes": 65536,
+            "rule_lag_events": 0,
+            "outbox_pending": 1,
+            "outbox_oldest_s": 2.5,
             "broken_targets": [
-                {"id": "g2", "name": self._say("夜班群"), "health": "broken",
-                 "remedy": "The robot answered “keywords not in content”: add its keyword to the target."}
-            ] if self.full else [],
+                {
+                    "id": "g2",
+                    "name": self._say("夜班群"),
+                    "health": "broken",
+                    "remedy": "The robot answered “keywords not in content”: add its keyword to the target.",
+                }
+            ]
+            if self.full
+            else [],
             "buses": [],
         }
 
     def _rules(self) -> list[dict[str, Any]]:
         base = {
-            "buses": ["k8s"], "template": {"title": "${type}", "text": "**${subject}**\n\n${data.message}"}, "cooldown_s": 300,
-            "target_id": "g1", "enabled": True, "created_at": text(self.now), "updated_at": text(self.now),
-            "last_fired_at": text(self.now - timedelta(minutes=4)), "alerts_24h": 17,
+            "buses": ["k8s"],
+            "template": {"title": "${type}", "text": "**${subject}**\n\n${data.message}"},
+            "cooldown_s": 300,
+            "target_id": "g1",
+            "enabled": True,
+            "created_at": text(self.now),
+            "updated_at": text(self.now),
+            "last_fired_at": text(self.now - timedelta(minutes=4)),
+            "alerts_24h": 17,
         }
         return [
-            {**base, "id": "r1", "name": self._say("Pod OOM killed"),
-             "pattern": {"type": ["k8s.pod.oom_killed"], "data": {"restarts": [{"numeric": [">", 3]}]}}},
-            {**base, "id": "r2", "name": self._say("支付失败"), "enabled": False, "alerts_24h": 0, "last_fired_at": None,
-             "buses": [], "pattern": {"$or": [{"type": [{"prefix": "com.acme.payment"}]}, {"severity": ["critical"]}]}},
+            {
+                **base,
+                "id": "r1",
+                "name": self._say("Pod OOM killed"),
+                "pattern": {"type": ["k8s.pod.oom_killed"], "data": {"restarts": [{"numeric": [">", 3]}]}},
+            },
+            {
+                **base,
+                "id": "r2",
+                "name": self._say("支付失败"),
+                "enabled": False,
+                "alerts_24h": 0,
+                "last_fired_at": None,
+                "buses": [],
+                "pattern": {"$or": [{"type": [{"prefix": "com.acme.payment"}]}, {"severity": ["critical"]}]},
+            },
         ]
 
     def _targets(self) -> list[dict[str, Any]]:
-        base = {"kind": "dingtalk", "keyword": None, "token_hint": "…a1b2", "has_secret": True, "base_url": None,
-                "enabled": True, "created_at": text(self.now)}
+        base = {
+            "kind": "dingtalk",
+            "keyword": None,
+            "token_hint": "…a1b2",
+            "has_secret": True,
+            "base_url": None,
+            "enabled": True,
+            "created_at": text(self.now),
+        }
         return [
-            {**base, "id": "g1", "name": self._say("值班群 on-call"), "health": "ok",
-             "health_text": "Delivered 4 minutes ago.", "remedy": None},
-            {**base, "id": "g2", "name": self._say("夜班群"), "health": "broken", "keyword": self._say("告警"),
-             "health_text": "DingTalk refused the last message.", "remedy": "Add the robot's keyword to the target."},
+            {
+                **base,
+                "id": "g1",
+                "name": self._say("值班群 on-call"),
+                "health": "ok",
+                "health_text": "Delivered 4 minutes ago.",
+                "remedy": None,
+            },
+            {
+                **base,
+                "id": "g2",
+                "name": self._say("夜班群"),
+                "health": "broken",
+                "keyword": self._say("告警"),
+                "health_text": "DingTalk refused the last message.",
+                "remedy": "Add the robot's keyword to the target.",
+            },
         ]
 
     def _tokens(self) -> list[dict[str, Any]]:
-        return [{"id": "k1", "name": self._say("billing"), "role": "writer", "prefix": "ect_9fXa",
-                 "created_at": text(self.now - timedelta(days=3)), "last_used_at": text(self.now), "expires_at": None,
-                 "revoked_at": None}]
+        return [
+            {
+                "id": "k1",
+                "name": self._say("billing"),
+                "role": "writer",
+                "prefix": "ect_9fXa",
+                "created_at": text(self.now - timedelta(days=3)),
+                "last_used_at": text(self.now),
+                "expires_at": None,
+                "revoked_at": None,
+            }
+        ]
 
     def _users(self) -> list[dict[str, Any]]:
-        return [{"id": f"u{n}", "name": name, "role": "admin", "language": "en", "created_at": text(self.now)}
-                for n, name in enumerate(("ana", "bo"), 1)]
+        return [
+            {"id": f"u{n}", "name": name, "role": "admin", "language": "en", "created_at": text(self.now)}
+            for n, name in enumerate(("ana", "bo"), 1)
+        ]
 
     def _audit(self) -> list[dict[str, Any]]:
-        return [{"id": n, "actor": "user:ana", "action": "rule.changed", "object": self._say("Pod OOM killed"),
-                 "detail": {"enabled": True}, "at": text(self.now - timedelta(minutes=n))} for n in range(1, 8)]
+        return [
+            {
+                "id": n,
+                "actor": "user:ana",
+                "action": "rule.changed",
+                "object": self._say("Pod OOM killed"),
+                "detail": {"enabled": True},
+                "at": text(self.now - timedelta(minutes=n)),
+            }
+            for n in range(1, 8)
+        ]
 
     def _rejects(self) -> list[dict[str, Any]]:
         if not self.full:
             return []
-        reasons = (("invalid", "attribute source is missing"), ("id_reused", "the same source and id with other content"),
-                   ("unreadable", "the body is not JSON: unexpected character at 17"))
-        return [{"id": n, "bus": "default", "received_at": text(self.now - timedelta(minutes=n)), "reason": reason,
-                 "error": self._say(error), "content_type": "application/cloudevents+json", "event_index": None, "size": 61,
-                 "text": self._say('{"specversion":"1.0","id":"7","type":"x"}')} for n, (reason, error) in enumerate(reasons, 1)]
+        reasons = (
+            ("invalid", "attribute source is missing"),
+            ("id_reused", "the same source and id with other content"),
+            ("unreadable", "the body is not JSON: unexpected character at 17"),
+        )
+        return [
+            {
+                "id": n,
+                "bus": "default",
+                "received_at": text(self.now - timedelta(minutes=n)),
+                "reason": reason,
+                "error": self._say(error),
+                "content_type": "application/cloudevents+json",
+                "event_index": None,
+                "size": 61,
+                "text": self._say('{"specversion":"1.0","id":"7","type":"x"}'),
+            }
+            for n, (reason, error) in enumerate(reasons, 1)
+        ]
 
     def _deliveries(self) -> list[dict[str, Any]]:
         if not self.full:
             return []
         states = ("delivered", "delivered", "failed", "pending", "merged", "delivered")
         return [
-            {"id": f"d{n}", "kind": "event", "state": state, "rule": {"id": "r1", "name": self._say("Pod OOM killed")},
-             "target": {"id": "g1", "name": self._say("值班群 on-call")},
-             "event": {"seq": 1000 - n, "id": self._say(f"evt-{1000 - n}"), "type": self._say("k8s.pod.oom_killed"),
-                       "source": self._say("/clusters/prod-cn"), "bus": "k8s"},
-             "attempts": 1, "created_at": text(self.now - timedelta(minutes=3 * n)), "updated_at": text(self.now),
-             "last": {"outcome": "permanent" if state == "failed" else "delivered", "errcode": 310000 if state == "failed" else 0,
-                      "text": self._say("keywords not in content" if state == "failed" else "ok"), "latency_ms": 84.2}}
+            {
+                "id": f"d{n}",
+                "kind": "event",
+                "state": state,
+                "rule": {"id": "r1", "name": self._say("Pod OOM killed")},
+                "target": {"id": "g1", "name": self._say("值班群 on-call")},
+                "event": {
+                    "seq": 1000 - n,
+                    "id": self._say(f"evt-{1000 - n}"),
+                    "type": self._say("k8s.pod.oom_killed"),
+                    "source": self._say("/clusters/prod-cn"),
+                    "bus": "k8s",
+                },
+                "attempts": 1,
+                "created_at": text(self.now - timedelta(minutes=3 * n)),
+                "updated_at": text(self.now),
+                "last": {
+                    "outcome": "permanent" if state == "failed" else "delivered",
+                    "errcode": 310000 if state == "failed" else 0,
+                    "text": self._say("keywords not in content" if state == "failed" else "ok"),
+                    "latency_ms": 84.2,
+                },
+            }
             for n, state in enumerate(states)
         ]
 
@@ -414,8 +595,14 @@ def _out(answer: Answer) -> tuple[int, bytes]:
 
 def _problem(status: int, detail: str) -> bytes:
     return json.dumps(
-        {"type": "urn:eventcenter:problem:x", "title": "Problem", "status": status, "detail": detail,
-         "rule": "a rule of the API", "remedy": "do it another way"}
+        {
+            "type": "urn:eventcenter:problem:x",
+            "title": "Problem",
+            "status": status,
+            "detail": detail,
+            "rule": "a rule of the API",
+            "remedy": "do it another way",
+        }
     ).encode()
 
 

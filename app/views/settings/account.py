@@ -13,11 +13,16 @@ def draw(viewer: Viewer) -> None:
         notice.heading(t("account.password"), aside=viewer.me.user.name if viewer.me.user else "")
         with st.form("password", border=False, clear_on_submit=True, width=420):
             current = st.text_input(
-                t("account.current"), type="password", autocomplete="current-password", max_chars=256,
+                t("account.current"),
+                type="password",
+                autocomplete="current-password",
+                max_chars=256,
                 help=t("account.current_help"),
             )
             new = st.text_input(t("account.new"), type="password", autocomplete="new-password", max_chars=256)
-            again = st.text_input(t("account.again"), type="password", autocomplete="new-password", max_chars=256)
+            again = st.text_input(
+                t("account.again"), type="password", autocomplete="new-password", max_chars=256
+            )
             if st.form_submit_button(t("account.change"), type="primary"):
                 if new != again:
                     notice.note("warn", t("account.differ"))

@@ -21,9 +21,15 @@ def draw(viewer: Viewer) -> None:
             }
             for bus in buses
         ],
-        {"name": t("column.bus"), "description": t("column.description"), "events": t("column.events"),
-         "last": t("column.last_event"), "created": t("column.created_at")},
-        key="settings.buses", widths={"name": 180, "description": 380, "events": 110, "last": 160, "created": 160},
+        {
+            "name": t("column.bus"),
+            "description": t("column.description"),
+            "events": t("column.events"),
+            "last": t("column.last_event"),
+            "created": t("column.created_at"),
+        },
+        key="settings.buses",
+        widths={"name": 180, "description": 380, "events": 110, "last": 160, "created": 160},
     )
     send, new = st.columns([1.4, 1], gap="large")
     with send, st.container(key="ec-panel-send"):
@@ -31,10 +37,15 @@ def draw(viewer: Viewer) -> None:
         names = [bus.name for bus in buses]
         if names:
             chosen = st.selectbox(
-                t("filter.bus"), names, key="settings.curl_bus", index=names.index("default") if "default" in names else 0
+                t("filter.bus"),
+                names,
+                key="settings.curl_bus",
+                index=names.index("default") if "default" in names else 0,
             )
             notice.caption(t("empty.events_text", variable=shell.TOKEN_VARIABLE))
-            st.code(shell.hello_line(viewer.settings.ingest_url, str(chosen)), language="bash", wrap_lines=True)
+            st.code(
+                shell.hello_line(viewer.settings.ingest_url, str(chosen)), language="bash", wrap_lines=True
+            )
     if not viewer.may("admin"):
         return
     with new:

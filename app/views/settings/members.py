@@ -24,7 +24,8 @@ def draw(viewer: Viewer) -> None:
             for user in users
         ],
         {"name": t("column.name"), "role": t("column.role"), "created": t("column.created_at")},
-        key="settings.members", widths={"name": 260, "role": 180, "created": 180},
+        key="settings.members",
+        widths={"name": 260, "role": 180, "created": 180},
     )
     new, change = st.columns([1.2, 1], gap="large")
     with new, st.container(key="ec-panel-member"):
@@ -49,8 +50,14 @@ def _new(viewer: Viewer) -> None:
 
 def _link(viewer: Viewer, link: SignInLink) -> None:
     """The link is shown to the person who made it, here and once; it is never part of this page's address."""
-    notice.note("good", t("members.link"), t("members.link_text", until=times.moment(link.expires_at, viewer.zone)))
-    st.code(link.url or f"{viewer.settings.dashboard_url}/auth/link?code={link.code}", language=None, wrap_lines=True)
+    notice.note(
+        "good", t("members.link"), t("members.link_text", until=times.moment(link.expires_at, viewer.zone))
+    )
+    st.code(
+        link.url or f"{viewer.settings.dashboard_url}/auth/link?code={link.code}",
+        language=None,
+        wrap_lines=True,
+    )
 
 
 def _change(viewer: Viewer, users: list[User]) -> None:
@@ -60,14 +67,22 @@ def _change(viewer: Viewer, users: list[User]) -> None:
         notice.caption(t("members.alone"))
         return
     chosen = st.selectbox(
-        t("auth.name"), list(names), format_func=lambda i: names.get(i, i), key="settings.member", index=None,
+        t("auth.name"),
+        list(names),
+        format_func=lambda i: names.get(i, i),
+        key="settings.member",
+        index=None,
         placeholder=t("common.choose"),
     )
     link, remove = st.columns(2)
     with link:
-        linked = st.button(t("members.new_link"), disabled=chosen is None, key="settings.new_link", width="stretch")
+        linked = st.button(
+            t("members.new_link"), disabled=chosen is None, key="settings.new_link", width="stretch"
+        )
     with remove:
-        removed = st.button(t("members.remove"), disabled=chosen is None, key="settings.remove", width="stretch")
+        removed = st.button(
+            t("members.remove"), disabled=chosen is None, key="settings.remove", width="stretch"
+        )
     notice.caption(t("members.remove_text"))
     if chosen and linked:
         with notice.catching():

@@ -24,7 +24,10 @@ def _mine(viewer: Viewer) -> None:
     current = i18n.language()
     with st.form("my_language", border=False):
         chosen = st.selectbox(
-            t("preferences.language"), i18n.LANGUAGES, index=i18n.LANGUAGES.index(current), format_func=i18n.NAMES.__getitem__
+            t("preferences.language"),
+            i18n.LANGUAGES,
+            index=i18n.LANGUAGES.index(current),
+            format_func=i18n.NAMES.__getitem__,
         )
         if st.form_submit_button(t("common.save"), type="primary"):
             with notice.catching():
@@ -40,11 +43,16 @@ def _ours(viewer: Viewer) -> None:
     with st.form("tenant", border=False):
         title = st.text_input(t("preferences.title"), value=tenant.title, max_chars=200, disabled=not admin)
         zone = st.selectbox(
-            t("preferences.time_zone"), zones, disabled=not admin,
+            t("preferences.time_zone"),
+            zones,
+            disabled=not admin,
             index=zones.index(tenant.time_zone) if tenant.time_zone in zones else zones.index("UTC"),
         )
         language = st.selectbox(
-            t("preferences.tenant_language"), i18n.LANGUAGES, disabled=not admin, format_func=i18n.NAMES.__getitem__,
+            t("preferences.tenant_language"),
+            i18n.LANGUAGES,
+            disabled=not admin,
+            format_func=i18n.NAMES.__getitem__,
             index=i18n.LANGUAGES.index(tenant.language) if tenant.language in i18n.LANGUAGES else 0,
             help=t("preferences.tenant_language_help"),
         )

@@ -32,8 +32,13 @@ def _line(viewer: Viewer, target: Target) -> None:
         admin = viewer.may("admin")
         with switch:
             st.toggle(
-                t("targets.enabled"), value=target.enabled, key=f"target.{target.id}.{target.enabled}",
-                label_visibility="collapsed", disabled=not admin, on_change=_switch, args=(viewer, target),
+                t("targets.enabled"),
+                value=target.enabled,
+                key=f"target.{target.id}.{target.enabled}",
+                label_visibility="collapsed",
+                disabled=not admin,
+                on_change=_switch,
+                args=(viewer, target),
             )
         with text:
             show_markup(
@@ -45,7 +50,9 @@ def _line(viewer: Viewer, target: Target) -> None:
                     state=t(f"health.{health}"),
                     token=target.token_hint,
                     secret=t("targets.signed") if target.has_secret else t("targets.unsigned"),
-                    keyword=t("targets.keyword_is", keyword=target.keyword) if target.keyword else t("targets.no_keyword"),
+                    keyword=t("targets.keyword_is", keyword=target.keyword)
+                    if target.keyword
+                    else t("targets.no_keyword"),
                     words=words(target.health_text),
                     remedy=words(target.remedy),
                     limit=500,
@@ -54,7 +61,9 @@ def _line(viewer: Viewer, target: Target) -> None:
         if not admin:
             return
         with test:
-            if st.button(t("targets.test"), key=f"target.test.{target.id}", icon=":material/send:", width="stretch"):
+            if st.button(
+                t("targets.test"), key=f"target.test.{target.id}", icon=":material/send:", width="stretch"
+            ):
                 with notice.catching():
                     viewer.client.test_target(target.id)
                     st.toast(t("targets.test_sent"), icon=":material/send:")
@@ -77,13 +86,21 @@ def _new(viewer: Viewer) -> None:
     with st.form("new_target", border=False):
         name = st.text_input(t("column.name"), max_chars=100, placeholder=t("targets.name_hint"))
         webhook = st.text_input(
-            t("targets.webhook"), max_chars=1000, type="password", autocomplete="off", help=t("targets.webhook_help"),
+            t("targets.webhook"),
+            max_chars=1000,
+            type="password",
+            autocomplete="off",
+            help=t("targets.webhook_help"),
             placeholder="https://oapi.dingtalk.com/robot/send?access_token=…",
         )
         left, right = st.columns(2)
         with left:
             secret = st.text_input(
-                t("targets.secret"), max_chars=200, type="password", autocomplete="off", help=t("targets.secret_help")
+                t("targets.secret"),
+                max_chars=200,
+                type="password",
+                autocomplete="off",
+                help=t("targets.secret_help"),
             )
         with right:
             keyword = st.text_input(t("targets.keyword"), max_chars=100, help=t("targets.keyword_help"))

@@ -30,10 +30,26 @@ def draw(viewer: Viewer) -> None:
             }
             for token in tokens
         ],
-        {"name": t("column.name"), "role": t("column.role"), "prefix": t("column.prefix"), "state": t("column.state"),
-         "used": t("column.used"), "expires": t("column.expires"), "created": t("column.created_at")},
+        {
+            "name": t("column.name"),
+            "role": t("column.role"),
+            "prefix": t("column.prefix"),
+            "state": t("column.state"),
+            "used": t("column.used"),
+            "expires": t("column.expires"),
+            "created": t("column.created_at"),
+        },
         key="settings.tokens",
-        widths={"name": 220, "role": 130, "prefix": 130, "state": 100, "used": 160, "expires": 160, "created": 160},
+        pills={"state": {t("token.active"): "green", t("token.expired"): "gray", t("token.revoked"): "red"}},
+        widths={
+            "name": 220,
+            "role": 130,
+            "prefix": 130,
+            "state": 100,
+            "used": 160,
+            "expires": 160,
+            "created": 160,
+        },
     )
     new, revoke = st.columns([1.4, 1], gap="large")
     with new, st.container(key="ec-panel-token"):
@@ -73,7 +89,11 @@ def _revoke(viewer: Viewer, tokens: list[Token]) -> None:
         notice.caption(t("token.none"))
         return
     chosen = st.selectbox(
-        t("column.name"), list(names), format_func=lambda i: names.get(i, i), key="settings.revoke", index=None,
+        t("column.name"),
+        list(names),
+        format_func=lambda i: names.get(i, i),
+        key="settings.revoke",
+        index=None,
         placeholder=t("common.choose"),
     )
     notice.caption(t("token.revoke_text"))
