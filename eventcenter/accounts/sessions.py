@@ -243,7 +243,7 @@ def _me(session: Session, who: Principal, tenant_id: str | None) -> Me:
             .where(Membership.user_id == user.id)
             .order_by(Tenant.name)
         )
-        tenants = [_mine(each, at) for each, at in session.execute(ask).tuples()]
+        tenants = [_mine(each, at) for each, at in session.execute(ask)]
         role = next((mine.role for mine in tenants if mine.id == tenant_id), None)
     return Me(
         kind="session" if who.kind == "session" else "token",

@@ -1,6 +1,6 @@
 """Tokens of a tenant, and an operator's."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from eventcenter.access import (
     OPERATOR,
@@ -79,6 +79,7 @@ class Tokens:
                 rule="`expires_at` lies in the future",
                 remedy="choose a later moment, or none",
             )
+        ends = None if expires_at is None else expires_at.astimezone(UTC)
         credential = new_credential(TOKEN_PREFIX)
 
         def apply(session: Session) -> CreatedToken:
@@ -89,12 +90,11 @@ class Tokens:
                 hash=credential_hash(credential),
                 prefix=shown_prefix(credential),
                 created_at=now,
-                expires_at=expires_at,
+                expires_at=ends,
             )
             session.add(token)
             session.flush()
-            ends = None if expires_at is None else rfc3339(expires_at)
-            detail = {"id": token.id, "role": role, "expires_at": ends}
+            detail = {"id": token.id, "role": role, "expires_at": None if ends is None else rfc3339(ends)}
             audit(session, who, "token.create", f"token:{name}", detail, tenant_id=tenant_id)
             return CreatedToken(**TokenAnswer.model_validate(token).model_dump(), token=credential)
 

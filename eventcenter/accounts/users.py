@@ -28,7 +28,7 @@ class Users:
             .order_by(User.name)
         )
         return self._store.read(
-            lambda session: [_answer(user, member) for user, member in session.execute(ask).tuples()]
+            lambda session: [_answer(user, member) for user, member in session.execute(ask)]
         )
 
     def add(self, who: Principal, *, name: str, role: str) -> AddedUser:

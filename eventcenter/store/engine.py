@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from eventcenter.errors import EventCenterError, InvalidInput, StorageFull, Unavailable
@@ -103,6 +103,13 @@ def in_transaction(connection: Connection) -> bool:
     """Whether the database still holds the transaction: SQLite drops it by itself when the disk is full."""
     raw: Any = connection.connection.dbapi_connection
     return raw.in_transaction if isinstance(raw, sqlite3.Connection) else connection.in_transaction()
+
+
+def is_contradiction(error: IntegrityError) -> bool:
+    """Whether a name is taken or something named is missing; anything else refused by a rule is a defect."""
+    if getattr(error.orig, "sqlstate", None) in {"23503", "23505"}:
+        return True
+    return any(rule in str(error.orig) for rule in ("UNIQUE", "FOREIGN KEY"))
 
 
 def translate(error: DBAPIError) -> EventCenterError:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from eventcenter.clock import Clock
 from eventcenter.errors import Conflict, Unavailable
-from eventcenter.store.engine import in_transaction, translate
+from eventcenter.store.engine import in_transaction, is_contradiction, translate
 
 T = TypeVar("T")
 _MOST_PER_COMMIT = 256
@@ -127,6 +127,8 @@ class GroupWriter:
 
 def _told(error: BaseException) -> BaseException:
     if isinstance(error, IntegrityError):
+        if not is_contradiction(error):
+            return error
         conflict = Conflict(
             "The change contradicts what is stored.",
             rule="names are unique, and what is named must exist",

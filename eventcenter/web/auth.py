@@ -133,7 +133,7 @@ def _session(session: Session, digest: str, now: datetime, seen_after: datetime)
     found = session.execute(ask).one_or_none()
     if found is None:
         return None
-    row, user, membership = found.tuple()
+    row, user, membership = found
     if row.expires_at <= now or row.last_seen_at <= seen_after:
         return None
     return Principal(

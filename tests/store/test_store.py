@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import StatementError
+from sqlalchemy.exc import IntegrityError, StatementError
 
 from eventcenter.clock import ManualClock
 from eventcenter.errors import Conflict, InvalidInput, StorageFull, Unavailable
@@ -145,6 +145,11 @@ def test_a_read_sees_one_snapshot(store: Store) -> None:
 def test_foreign_keys_hold(store: Store) -> None:
     with pytest.raises(Conflict):
         store.write(lambda session: session.add(Bus(tenant_id="none", name="b", created_at=NOW)))
+
+
+def test_a_row_that_misses_something_is_a_defect_and_no_conflict(store: Store) -> None:
+    with pytest.raises(IntegrityError):
+        store.write(lambda session: session.add(Tenant(name="a", created_at=NOW)))
 
 
 def test_moments_are_aware_and_in_utc(store: Store) -> None:
