@@ -78,6 +78,10 @@ class Queries:
             )
         return found[0]
 
+    def last_seq(self, tenant_id: str) -> int:
+        """`seq` of the newest event, 0 where there is none; everything up to it is loaded."""
+        return self._archives.tenant(tenant_id).last_seq()
+
     def matches(
         self,
         tenant_id: str,

@@ -5,8 +5,8 @@ What an event holds is never part of the text: values and JSON paths are bound. 
 
 How a condition on `data` is compiled: DuckDB hands out a place in JSON as canonical text, which tells its
 type by its first character (`"` string, `{` object, `[` array, digit or `-` number). All places from the top
-down to the value are taken in one pass over the text; only where one of those above the value is an array does
-the slower way run, which opens arrays level by level. The tests then see one list of scalar texts.
+down to the value are taken in one pass over the text; only where one of those above the value is an array
+does the slower way run, which opens arrays level by level. The tests then see one list of scalar texts.
 `EventPattern.match` says what all this has to mean; a property test holds the two together.
 """
 

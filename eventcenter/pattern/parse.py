@@ -80,9 +80,9 @@ class InvalidPattern(InvalidInput):
         )
 
     def problem(self) -> dict[str, object]:
-        """RFC 9457 members, plus `problems`: [{path, value, rule, remedy}]."""
+        """RFC 9457 members, plus `problems`: [{where, value, rule, remedy}]."""
         listed = [
-            {"path": each.path, "value": each.value, "rule": each.rule, "remedy": each.remedy}
+            {"where": each.path, "value": each.value, "rule": each.rule, "remedy": each.remedy}
             for each in self.problems
         ]
         return {**super().problem(), "problems": listed}
@@ -170,7 +170,7 @@ def _shown(value: object) -> str:
     else:
         text = json.dumps(value, ensure_ascii=False, default=str)
     text = text.encode(errors="backslashreplace").decode()
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+    return (text if len(text) <= _SHOWN else text[:_SHOWN] + "…") or "(nothing)"
 
 
 class _Reader:
