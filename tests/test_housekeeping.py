@@ -14,7 +14,7 @@ from eventcenter.store import Store
 from eventcenter.store.bootstrap import FIRST_USER, bootstrap, sign_in_link
 from eventcenter.store.models import Alert, Attempt, OutboxItem, SignInLink, Tenant, new_id
 from eventcenter.store.sql import Session, func, select
-from tests.support.waiting import until
+from tests.support.product import wait_until
 
 
 @pytest.fixture
@@ -103,6 +103,6 @@ def test_the_scheduler_runs_each_job_at_once_and_stops(
     housekeeping = Housekeeping(store=store, settings=settings, clock=clock)
     housekeeping.start()
     try:
-        until(lambda: count(store, SignInLink) == 0)
+        wait_until(lambda: count(store, SignInLink) == 0, 15)
     finally:
         housekeeping.stop()

@@ -13,7 +13,7 @@ import pytest
 
 from eventcenter.errors import Conflict, Unavailable
 from eventcenter.supervisor import Child, Patience, Supervisor, check_ports
-from tests.support.waiting import until
+from tests.support.product import wait_until
 
 QUICK = Patience(ready_s=10, stop_s=1, backoff_first_s=0.01, backoff_most_s=0.05)
 
@@ -76,7 +76,7 @@ def alive(pid: int) -> bool:
 
 def test_it_starts_all_relays_their_lines_and_stops_all(run: Callable[..., Running]) -> None:
     running = run(script("one", FOREVER), script("two", FOREVER))
-    until(lambda: bool(running.said("one") and running.said("two")))
+    wait_until(lambda: bool(running.said("one") and running.said("two")), 15)
     assert running.ready.wait(5)
     pids = [int(running.said(name)[0]) for name in ("one", "two")]
     running.stop()
@@ -85,16 +85,16 @@ def test_it_starts_all_relays_their_lines_and_stops_all(run: Callable[..., Runni
 
 def test_what_crashes_starts_again(run: Callable[..., Running]) -> None:
     running = run(script("one", FOREVER))
-    until(lambda: len(running.said("one")) == 1)
+    wait_until(lambda: len(running.said("one")) == 1, 15)
     os.kill(int(running.said("one")[0]), signal.SIGKILL)
-    until(lambda: len(running.said("one")) == 2)
+    wait_until(lambda: len(running.said("one")) == 2, 15)
     assert "was killed by signal 9" in running.said("supervisor")[0]
 
 
 def test_what_ignores_the_polite_signal_is_killed(run: Callable[..., Running]) -> None:
     code = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + FOREVER
     running = run(script("deaf", code))
-    until(lambda: bool(running.said("deaf")))
+    wait_until(lambda: bool(running.said("deaf")), 15)
     pid = int(running.said("deaf")[0])
     running.stop()
     assert not alive(pid)
@@ -110,7 +110,7 @@ def test_a_child_that_ends_before_it_is_ready_ends_all(run: Callable[..., Runnin
     running.thread.join(20)
     assert isinstance(running.error, Unavailable)
     assert "broken ended with exit code 1" in str(running.error)
-    until(lambda: "no disk" in running.said("broken"))
+    wait_until(lambda: "no disk" in running.said("broken"), 15)
     assert not running.ready.is_set()
 
 
@@ -142,4 +142,4 @@ def test_children_end_when_the_supervisor_is_killed() -> None:
         assert supervisor.stdout is not None
         pid = int(supervisor.stdout.readline())
         supervisor.kill()
-    until(lambda: not alive(pid))
+    wait_until(lambda: not alive(pid), 15)
