@@ -351,20 +351,11 @@ def _whole(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Webhook:
-    """A robot's address taken apart."""
-
-    token: str
-    base_url: str | None
-    """None: the base address of the installation's settings."""
-
-
 _WEBHOOK_REMEDY = "copy the webhook from the robot's settings in the DingTalk group and paste it whole"
 
 
-def parse_webhook(text: str, *, bases: tuple[str, ...]) -> Webhook:
-    """The parts of a pasted webhook; `bases` are the base addresses that are allowed.
+def parse_webhook(text: str, *, bases: tuple[str, ...]) -> str:
+    """The access token of a pasted webhook; `bases` are the base addresses that it may have.
 
     Raises InvalidInput, which never repeats the token.
     """
@@ -374,7 +365,7 @@ def parse_webhook(text: str, *, bases: tuple[str, ...]) -> Webhook:
         port = parts.port
     except ValueError:
         parts, port = urlsplit(""), None
-    origin = f"{parts.scheme}://{parts.hostname or ''}" + (f":{port}" if port is not None else "")
+    origin = f"{parts.scheme}://{_bracketed(parts.hostname or '')}" + (f":{port}" if port is not None else "")
     base = next((held for held in bases if held.rstrip("/") == origin), None)
     if base is None or parts.path != PATH or parts.username is not None or parts.password is not None:
         raise InvalidInput(
@@ -390,7 +381,47 @@ def parse_webhook(text: str, *, bases: tuple[str, ...]) -> Webhook:
             rule=f"one access_token of letters and digits, as in {problem}",
             remedy=_WEBHOOK_REMEDY,
         )
-    return Webhook(token=tokens[0], base_url=base)
+    return tokens[0]
+
+
+def check_base_url(text: str) -> str:
+    """Another base address for a robot, normalized. Raises InvalidInput."""
+    try:
+        parts = urlsplit(text.strip())
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    plain = not (parts.query or parts.fragment or parts.username or parts.password)
+    if (
+        parts.scheme not in {"http", "https"}
+        or not parts.hostname
+        or parts.path not in {"", "/"}
+        or not plain
+    ):
+        raise InvalidInput(
+            "This is no base address.",
+            value=f"{parts.scheme}://{parts.hostname or ''}{parts.path}",
+            rule="scheme and host, such as http://127.0.0.1:8702, without a path",
+            remedy="leave it out for DingTalk itself",
+        )
+    return f"{parts.scheme}://{_bracketed(parts.hostname)}" + (f":{port}" if port is not None else "")
+
+
+def check_keyword(text: str) -> str:
+    """A robot's keyword. Raises InvalidInput."""
+    held = text.strip()
+    if not held or len(held) > KEYWORD_LIMIT or visible(held) != held:
+        raise InvalidInput(
+            "This is no usable keyword.",
+            value=held,
+            rule=f"1 to {KEYWORD_LIMIT} visible characters on one line",
+            remedy="enter one of the keywords of the robot's security settings, or leave it empty",
+        )
+    return held
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def check_secret(secret: str) -> str:

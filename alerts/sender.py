@@ -1,0 +1,80 @@
+"""Sends a request and brings back an answer, whatever happens on the way.
+
+No redirect is followed, TLS is verified, proxies of the environment are not trusted, the whole exchange has
+one deadline, and no more than 64 KiB of an answer are read.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+
+from alerts.targets import dingtalk
+from alerts.targets.dingtalk import Answer, Request
+
+TIMEOUT_S: Final = 10.0
+ANSWER_LIMIT: Final = 64 * 1024
+
+
+def new_client() -> httpx.Client:
+    """A client for requests to targets."""
+    return httpx.Client(
+        trust_env=False,
+        follow_redirects=False,
+        timeout=httpx.Timeout(TIMEOUT_S, connect=5.0),
+        limits=httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=30),
+        headers={"User-Agent": "EventCenter/1"},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """How an exchange went."""
+
+    status: int | None
+    """HTTP status, None where no answer came."""
+    answer: Answer
+    latency_ms: int
+
+
+def send(http: httpx.Client, request: Request) -> Sent:
+    """Send `request`; never raises for what the other side or the network does."""
+    begun = time.monotonic()
+    status: int | None = None
+    try:
+        with http.stream(
+            "POST",
+            request.url,
+            params=dict(request.parameters),
+            headers=dict(request.headers),
+            content=request.body,
+            follow_redirects=False,
+        ) as response:
+            status = response.status_code
+            body = _read(response, begun + TIMEOUT_S)
+        answer = dingtalk.classify(status, body)
+    except httpx.HTTPError as error:
+        # An httpx error's text may hold the address, and that holds the token.
+        answer = dingtalk.no_answer(_reason(error))
+    return Sent(status=status, answer=answer, latency_ms=round((time.monotonic() - begun) * 1000))
+
+
+def _read(response: httpx.Response, deadline: float) -> bytes:
+    parts: list[bytes] = []
+    length = 0
+    for part in response.iter_bytes():
+        parts.append(part)
+        length += len(part)
+        if length > ANSWER_LIMIT or time.monotonic() > deadline:
+            break
+    return b"".join(parts)[:ANSWER_LIMIT]
+
+
+def _reason(error: httpx.HTTPError) -> str:
+    if isinstance(error, httpx.TimeoutException):
+        return "no answer in time"
+    if isinstance(error, httpx.ConnectError):
+        text = str(error).lower()
+        return "the TLS certificate is not accepted" if "certificate" in text else "no connection"
+    return f"the connection broke ({type(error).__name__})"

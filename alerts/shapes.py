@@ -1,0 +1,246 @@
+"""What the routes of targets, rules and deliveries take and answer. Moments are RFC 3339 in UTC."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, SecretStr
+
+from alerts.template import TEMPLATE_LIMIT
+from eventcenter.clock import rfc3339
+
+Moment = Annotated[datetime, PlainSerializer(rfc3339, return_type=str)]
+TargetKind = Literal["dingtalk"]
+State = Literal["pending", "sending", "delivered", "failed", "merged"]
+
+
+def _unicode(text: str) -> str:
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("must be Unicode text")
+    return text
+
+
+def _unicode_secret(secret: SecretStr) -> SecretStr:
+    _unicode(secret.get_secret_value())
+    return secret
+
+
+Text = Annotated[str, AfterValidator(_unicode)]
+Secret = Annotated[SecretStr, Field(max_length=2_000), AfterValidator(_unicode_secret)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Words(BaseModel):
+    """A text in both languages."""
+
+    en: str
+    zh: str
+
+
+class NewTarget(_Body):
+    """A robot to speak through."""
+
+    name: Text = Field(max_length=500)
+    kind: TargetKind = "dingtalk"
+    webhook: Secret = Field(description="The robot's webhook as DingTalk shows it. It is never given back.")
+    secret: Secret | None = Field(default=None, description="SEC…, if the robot checks signatures.")
+    keyword: Text | None = Field(default=None, max_length=500, description="Added where a message lacks it.")
+    base_url: Text | None = Field(default=None, max_length=500, description="For operators: another base.")
+    enabled: bool = True
+
+
+class ChangeTarget(_Body):
+    """What is given changes; null takes secret, keyword or base_url away."""
+
+    name: Text | None = Field(default=None, max_length=500)
+    webhook: Secret | None = None
+    secret: Secret | None = None
+    keyword: Text | None = Field(default=None, max_length=500)
+    base_url: Text | None = Field(default=None, max_length=500)
+    enabled: bool | None = None
+
+
+class TargetAnswer(BaseModel):
+    """A target without its secrets."""
+
+    id: str
+    name: str
+    kind: str
+    keyword: str | None
+    token_hint: str = Field(description="The end of the access token, to tell robots apart.")
+    has_secret: bool
+    base_url: str | None
+    enabled: bool
+    health: Literal["unknown", "ok", "throttled", "broken"]
+    health_text: Words
+    remedy: Words | None
+    created_at: Moment
+    updated_at: Moment
+
+
+class Targets(BaseModel):
+    """The tenant's targets, by name."""
+
+    targets: list[TargetAnswer]
+
+
+class Template(_Body):
+    """Texts with `${path}` and `${path | filter}`."""
+
+    title: Text = Field(default="", max_length=2 * TEMPLATE_LIMIT)
+    text: Text = Field(default="", max_length=2 * TEMPLATE_LIMIT)
+
+
+class RuleBody(_Body):
+    """A rule as a whole."""
+
+    name: Text = Field(max_length=500)
+    buses: list[Text] = Field(default_factory=list, max_length=1_000, description="None: all buses.")
+    pattern: dict[str, Any]
+    template: Template
+    cooldown_s: int = Field(default=0, description="Seconds of rest after a message, by received_at.")
+    target_id: str = Field(max_length=64)
+    enabled: bool = True
+
+
+class ChangeRule(_Body):
+    """Switch a rule on or off."""
+
+    enabled: bool
+
+
+class PreviewBody(_Body):
+    """A rule, as far as it is written."""
+
+    name: Text = Field(default="", max_length=500)
+    buses: list[Text] = Field(default_factory=list, max_length=1_000)
+    pattern: dict[str, Any] = Field(default_factory=dict)
+    template: Template = Field(default_factory=Template)
+    cooldown_s: int = 0
+    target_id: str | None = Field(default=None, max_length=64)
+    event_seq: int | None = None
+
+
+class TestBody(_Body):
+    """With which event; without one, with the newest that matches."""
+
+    event_seq: int | None = None
+
+
+class RuleAnswer(BaseModel):
+    """A rule, and how it does."""
+
+    id: str
+    name: str
+    buses: list[str]
+    pattern: dict[str, Any]
+    template: Template
+    cooldown_s: int
+    target_id: str
+    enabled: bool
+    created_at: Moment
+    updated_at: Moment
+    last_fired_at: Moment | None
+    alerts_24h: int = Field(description="Matches of the last 24 hours that were or will be sent.")
+    suppressed_24h: int = Field(description="Matches of the last 24 hours that the cooldown held back.")
+    sentence: Words
+
+
+class Rules(BaseModel):
+    """The tenant's rules, by name."""
+
+    rules: list[RuleAnswer]
+
+
+class Said(BaseModel):
+    """A message as the target gets it: `text` is DingTalk's markdown."""
+
+    title: str
+    text: str
+
+
+class Sent(BaseModel):
+    """A test that was sent, or waits for the robot's budget."""
+
+    delivery_id: str
+    state: State
+    outcome: str | None
+    text: Words | None
+    remedy: Words | None
+
+
+class Named(BaseModel):
+    """A thing by id and name."""
+
+    id: str
+    name: str
+
+
+class EventReference(BaseModel):
+    """The event that a delivery speaks of."""
+
+    seq: int
+    id: str
+    type: str
+    source: str
+    bus: str
+
+
+class LastAttempt(BaseModel):
+    """How the newest attempt went."""
+
+    outcome: str | None
+    errcode: int | None
+    text: Words | None
+    latency_ms: int | None
+
+
+class AttemptAnswer(BaseModel):
+    """One request and its answer, credentials masked."""
+
+    started_at: Moment
+    finished_at: Moment | None
+    request: dict[str, Any]
+    status: int | None
+    response: str | None
+    errcode: int | None
+    outcome: str | None
+    text: Words | None
+    latency_ms: int | None
+
+
+class _Delivery(BaseModel):
+    id: str
+    kind: Literal["event", "digest", "test"]
+    state: State
+    reason: str | None = Field(description="Why it failed: expired, rejected, bug, too_long, …")
+    rule: Named | None
+    target: Named | None
+    event: EventReference | None
+    digest_id: str | None = Field(description="The digest that took it in.")
+    created_at: Moment
+    updated_at: Moment
+    last: LastAttempt | None
+
+
+class DeliveryAnswer(_Delivery):
+    """A message on its way; `attempts` is their number."""
+
+    attempts: int
+
+
+class DeliveryDetail(_Delivery):
+    """A delivery with its message and all attempts, oldest first."""
+
+    payload: Said
+    merged: int = Field(description="How many alerts a digest stands for.")
+    attempts: list[AttemptAnswer]
+
+
+class Deliveries(BaseModel):
+    """A page of deliveries, newest first."""
+
+    deliveries: list[DeliveryAnswer]
+    next: str | None
