@@ -90,4 +90,9 @@ def members(store: Store) -> list[tuple[str, bool, bool, str | None, str | None]
         .outerjoin(Tenant, Tenant.id == Membership.tenant_id)
         .order_by(User.name, Tenant.name)
     )
-    return store.read(lambda session: list(session.execute(ask).tuples()))
+    return store.read(
+        lambda session: [
+            (name, operator, password, tenant, role)
+            for name, operator, password, tenant, role in session.execute(ask)
+        ]
+    )
