@@ -30,7 +30,9 @@ _KEEP_ALIVE_S = 75
 class Service:
     """One ingest service: HTTP in, the journal out. The parts are built by `run`, in its thread."""
 
-    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
+    def __init__(self, settings: Settings, *, clock: Clock | None = None, own_process: bool = False) -> None:
+        """In a process of its own the service also tunes the garbage collector."""
+        self._own_process = own_process
         self._settings = settings
         self._clock = clock or SystemClock()
         self._server: uvicorn.Server | None = None
@@ -83,7 +85,8 @@ class Service:
             )
             self._server = _Server(_config(settings, application), self.started)
             if not self._stop.is_set():
-                _quiet_collector()
+                if self._own_process:
+                    _quiet_collector()
                 self._server.run(sockets=None if sockets is None else list(sockets))
         finally:
             pool.close()
@@ -122,7 +125,7 @@ class _Server(uvicorn.Server):
 
 def run(settings: Settings) -> None:
     """Run the ingest service until SIGINT or SIGTERM."""
-    Service(settings).run()
+    Service(settings, own_process=True).run()
 
 
 def _config(settings: Settings, application: Application) -> uvicorn.Config:

@@ -172,7 +172,7 @@ def _required(column: list[str], longest: int) -> list[str]:
 def _optional(found: list[str | None], longest: int) -> list[str]:
     if "" in found:
         raise _Doubt
-    column = [value or "" for value in found] if None in found else found
+    column = ["" if value is None else value for value in found] if None in found else found
     joined = "".join(column)  # type: ignore[arg-type]  # raises TypeError for what is no string
     if max(map(len, column)) > longest:  # type: ignore[arg-type]
         raise _Doubt

@@ -1,0 +1,191 @@
+"""The check of many events in C and the exact check of one write the same bytes, whatever comes."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from eventcenter.errors import EventCenterError
+from eventcenter.event import decode_line
+from ingest.validation import Limits, check_array, check_lines, fast
+from ingest.validation.exact import event_of_json, line_of_json
+
+LIMITS = Limits()
+TEXT = st.text(max_size=6) | st.sampled_from(
+    ["", "a", "名", "\u007f", "\u0085", "\t", "\u2028", "😀", '"', "\\", "%s"]
+)
+NUMBERS = st.sampled_from(
+    [
+        "0",
+        "-0",
+        "1.0",
+        "1e2",
+        "1E+2",
+        "18446744073709551617",
+        "0.10000000000000000001",
+        "1e999",
+        "-1e-999",
+        "01",
+        "+1",
+        "1" * 400,
+        "1." + "1" * 400,
+        "2147483647",
+        "2147483648",
+        "NaN",
+        "Infinity",
+        ".5",
+        "1.",
+    ]
+)
+TIMES = st.sampled_from(
+    [
+        "2026-11-01T00:00:00Z",
+        "2026-11-01t00:00:00.1z",
+        "2026-11-01 00:00:00Z",
+        "2026-11-01T00:00:00+0800",
+        "2026-11-01T00:00:00+08:00",
+        "2026-02-29T00:00:00Z",
+        "2016-12-31T23:59:60Z",
+        "2026-11-01T00:00:00",
+        "0001-01-01T00:00:00+01:00",
+        "9999-12-31T23:59:59-01:00",
+        "2026-11-01T00:00:00.1234567-23:59",
+        "",
+        "x",
+    ]
+)
+TYPES = st.sampled_from(
+    ["application/json", "text/plain", "a/b+json", "json", "text/json; charset=utf-8", ""]
+)
+
+
+def literal(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+SCALARS = (
+    NUMBERS
+    | TEXT.map(literal)
+    | TEXT.map(json.dumps)
+    | st.sampled_from(["null", "true", "false", '"\\ud800"'])
+)
+KEYS = st.sampled_from(['"a"', '"b"', '"\\u0061"', '"名"', '"data"', '""']) | TEXT.map(literal)
+SPACE = st.sampled_from(["", "", "", " ", "\t", "\r"])
+
+
+def objects(values: st.SearchStrategy[str], keys: st.SearchStrategy[str] = KEYS) -> st.SearchStrategy[str]:
+    return st.builds(
+        lambda pairs, space: "{" + ",".join(f"{space}{key}{space}:{value}" for key, value in pairs) + "}",
+        st.lists(st.tuples(keys, values), max_size=3),
+        SPACE,
+    )
+
+
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: (
+        objects(inner) | st.lists(inner, max_size=3).map(lambda parts: "[" + ", ".join(parts) + "]")
+    ),
+    max_leaves=6,
+)
+GOOD: dict[str, str] = {"specversion": '"1.0"', "id": '"1"', "source": '"/s"', "type": '"t"'}
+MEMBERS = {
+    "id": TEXT.map(literal) | SCALARS,
+    "source": TEXT.map(json.dumps),
+    "type": TEXT.map(literal),
+    "specversion": st.sampled_from(['"1.0"', '"1.1"', "1.0"]),
+    "subject": SCALARS,
+    "time": TIMES.map(literal) | SCALARS,
+    "datacontenttype": TYPES.map(literal) | st.just("null"),
+    "dataschema": st.sampled_from(['"urn:x"', '"x"', '""', "null", '"http://a b"']),
+    "data": VALUES,
+    "data_base64": st.sampled_from(['"AAE="', '"A"', "null", "1"]),
+    "ext": SCALARS | VALUES,
+    "num": st.sampled_from(["1", "true", '"x"', "-0", "1.0", "1e0", "null"]),
+    "Bad": st.just('"x"'),
+}
+
+
+@st.composite
+def events(draw: st.DrawFn) -> bytes:
+    """Mostly good events in JSON, with one or another thing changed, repeated or left out."""
+    pairs = list(GOOD.items())
+    for name in draw(st.lists(st.sampled_from(sorted(MEMBERS)), max_size=4, unique=draw(st.booleans()))):
+        member = (name, draw(MEMBERS[name]))
+        if name in GOOD and draw(st.booleans()):
+            pairs = [member if pair[0] == name else pair for pair in pairs]
+        elif name not in GOOD or draw(st.booleans()):
+            pairs.insert(draw(st.integers(0, len(pairs))), member)
+    space = draw(SPACE)
+    text = "{" + ",".join(f'{space}"{name}"{space}:{space}{value}' for name, value in pairs) + "}"
+    return text.encode("utf-8", "surrogatepass")
+
+
+def line_or_none(check: Callable[[bytes, Limits], bytes], raw: bytes) -> bytes | None:
+    try:
+        return check(raw, LIMITS)
+    except EventCenterError:
+        return None
+
+
+@given(events())
+@example(b'{"specversion":"1.0","id":"1","source":"/s","type":"t","num":1.0}')
+@example(b'{"specversion":"1.0","id":"1","source":"/s","type":"t","ext":"%(id)s"}')
+@example(b'{"specversion":"1.0","id":"1","source":"/s","type":"t","time":"0001-01-01T00:00:00+01:00"}')
+def test_what_the_fast_check_takes_the_exact_check_takes_alike(raw: bytes) -> None:
+    quick = fast.lines_of((raw,), LIMITS)
+    if quick is not None:
+        assert quick == line_of_json(raw, LIMITS)
+
+
+@given(st.lists(events(), min_size=1, max_size=12))
+@example(
+    [
+        b'{"specversion":"1.0","id":"1","source":"/s","type":"t"}',
+        b'{"subject":0,"specversion":"1.0","id":"1","source":"/s","type":"t"}',
+    ]
+)
+def test_many_are_what_each_is_alone(parts: list[bytes]) -> None:
+    alone = [line_or_none(line_of_json, part) for part in parts]
+    # A raw line feed cannot be in a part, so that both bodies of many can carry them.
+    for checked in (check_lines(b"\n".join(parts), LIMITS), _array(parts)):
+        if checked is None:
+            continue
+        assert checked.payload == b"".join(line for line in alone if line is not None)
+        assert [reject.index for reject in checked.rejects] == [
+            i for i, line in enumerate(alone) if line is None
+        ]
+        assert [reject.data for reject in checked.rejects] == [
+            part for part, line in zip(parts, alone, strict=True) if line is None
+        ]
+
+
+def _array(parts: list[bytes]) -> Any:
+    """The parts as a batch, or None where they cannot be told apart any more."""
+    try:
+        return check_array(b"[" + b",".join(parts) + b"]", LIMITS)
+    except EventCenterError:
+        return None
+
+
+@given(st.lists(events(), min_size=1, max_size=6))
+def test_what_is_accepted_reads_back(parts: list[bytes]) -> None:
+    for part in parts:
+        line = line_or_none(line_of_json, part)
+        if line is not None:
+            assert decode_line(line) == event_of_json(part, LIMITS)
+
+
+def test_the_common_case_takes_the_fast_path() -> None:
+    """Otherwise it would be correct and slow, and nothing would tell."""
+    base = '"specversion":"1.0","id":"1","source":"/s","type":"t"'
+    for more in (
+        ',"subject":"a","time":"2026-11-01T00:00:00.1+08:00","datacontenttype":"application/json","data":{"a":[1.0]}',
+        ',"traceparent":"00-1","num":1,"yes":true,"data":"x"',
+        ',"datacontenttype":"text/plain","data":"x"',
+        ',"ext":"\\"quoted\\"","dataschema":"urn:x"',
+        "",
+    ):
+        assert fast.lines_of([f"{{{base}{more}}}".encode(), f"{{{base}}}".encode()], LIMITS) is not None, more
