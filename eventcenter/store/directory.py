@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +15,7 @@ from eventcenter.store.models import Bus, Token
 from eventcenter.store.store import ReadOnlyStore
 
 _CHECK_EVERY_S = 0.2
+_AT_ONCE = 500
 _TOKEN_RULE = f"a token begins with {TOKEN_PREFIX} and is neither revoked nor expired"
 _TOKEN_REMEDY = "make a token in Settings › Tokens or by `eventcenter token create`"  # noqa: S105 a sentence
 
@@ -45,7 +47,7 @@ class Directory:
         self._store = store
         self._lock = threading.Lock()
         self._checked = time.monotonic()
-        self._snapshot = self._load()
+        self._snapshot = self._load({})
 
     def authenticate(self, token: str) -> Principal:
         """Who the token stands for. Raises Unauthenticated for all but a live token."""
@@ -78,17 +80,17 @@ class Directory:
         try:
             self._checked = now
             if self._store.data_version() != self._snapshot.version:
-                self._snapshot = self._load()
+                self._snapshot = self._load(self._snapshot.tokens)
         except Unavailable:
             # Posts that can be answered from memory are not refused because the store is out of reach.
             return
         finally:
             self._lock.release()
 
-    def _load(self) -> _Snapshot:
+    def _load(self, known: Mapping[str, _Known]) -> _Snapshot:
         # The version is asked first: a change in between makes one more load, never a missed one.
         version = self._store.data_version()
-        return self._store.read(lambda session: _everything(session, version))
+        return self._store.read(lambda session: _everything(session, version, known))
 
 
 def unknown_token() -> Unauthenticated:
@@ -96,13 +98,16 @@ def unknown_token() -> Unauthenticated:
     return Unauthenticated("The token is not accepted.", rule=_TOKEN_RULE, remedy=_TOKEN_REMEDY)
 
 
-def _everything(session: Session, version: int) -> _Snapshot:
-    tokens = session.execute(_TOKENS.where(Token.revoked_at.is_(None)))
-    return _Snapshot(
-        version=version,
-        tokens={row[0]: _known(*row[1:]) for row in tokens},
-        buses=frozenset((tenant, name) for tenant, name in session.execute(select(Bus.tenant_id, Bus.name))),
-    )
+def _everything(session: Session, version: int, known: Mapping[str, _Known]) -> _Snapshot:
+    # A token never changes but by its revocation, so what is known of the live ones need not be read again.
+    live = session.scalars(select(Token.hash).where(Token.revoked_at.is_(None))).all()
+    unread = [digest for digest in live if digest not in known]
+    tokens = {digest: known[digest] for digest in live if digest in known}
+    for some in (unread[at : at + _AT_ONCE] for at in range(0, len(unread), _AT_ONCE)):
+        rows = session.execute(_TOKENS.where(Token.hash.in_(some)))
+        tokens.update((row[0], _known(*row[1:])) for row in rows)
+    buses = session.execute(select(Bus.tenant_id, Bus.name))
+    return _Snapshot(version=version, tokens=tokens, buses=frozenset((row[0], row[1]) for row in buses))
 
 
 _TOKENS = select(Token.hash, Token.id, Token.tenant_id, Token.name, Token.role, Token.expires_at)

@@ -124,7 +124,8 @@ class Membership(Base):
 class Token(Base):
     """A credential of one tenant and one role; with role `operator` of no tenant.
 
-    `hash` is the SHA-256 of the whole token; `prefix` its first eight characters, to tell tokens apart.
+    `hash` is the SHA-256 of the whole token; `prefix` its first eight characters, to tell tokens apart. A
+    token never changes but by its revocation and its use, which the directory relies on.
     """
 
     __tablename__ = "token"

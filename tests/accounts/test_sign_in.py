@@ -1,5 +1,6 @@
 """Sign-in by password and by link, sessions and their end."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,16 @@ def test_a_link_signs_in_once(there: World) -> None:
     again = there.api.ask("POST", "/v1/sessions/link", {"code": code})
     assert again.status_code == 401
     assert code not in again.text
+
+
+def test_many_at_once_spend_a_link_once(there: World) -> None:
+    code = sign_in_link(there.store, "admin")
+
+    def spend(_: int) -> int:
+        return there.api.ask("POST", "/v1/sessions/link", {"code": code}).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(spend, range(8))) == [201] + [401] * 7
 
 
 def test_a_link_is_over_after_a_quarter_hour(there: World) -> None:

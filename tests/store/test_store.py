@@ -232,3 +232,25 @@ def test_a_wrong_database_is_refused_without_showing_its_password(tmp_path: Path
     with pytest.raises(InvalidInput) as caught:
         Store.open(Settings(data_dir=tmp_path, database_url=url))
     assert "pw" not in str(caught.value)
+
+
+def test_two_processes_take_turns(store: Store, settings: Settings) -> None:
+    with Store.open(settings, clock=ManualClock()) as other, ThreadPoolExecutor(8) as pool:
+        doors = [store, other]
+        list(pool.map(lambda n: doors[n % 2].write(partial(add, name=f"t{n:03}")), range(100)))
+        assert names(store) == names(other) == [f"t{n:03}" for n in range(100)]
+
+
+def test_several_processes_open_a_new_store_at_once(settings: Settings) -> None:
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from eventcenter.settings import Settings; from eventcenter.store import Store\n"
+        "from eventcenter.store.bootstrap import bootstrap; from eventcenter.store.secrets import SecretBox\n"
+        "settings = Settings(data_dir=Path(sys.argv[1]))\n"
+        "with Store.open(settings) as store:\n"
+        "    print(bootstrap(store, SecretBox(settings)))\n"
+    )
+    command = [sys.executable, "-c", script, str(settings.data_dir)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    said = sorted(process.communicate(timeout=60)[0].strip() for process in running)
+    assert said == ["False", "False", "False", "True"]
