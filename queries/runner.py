@@ -285,8 +285,7 @@ def _events(archive: Archive, seqs: Sequence[int]) -> tuple[StoredEvent, ...]:
     if not seqs:
         return ()
     statement = Statement()
-    statement.where_seqs(min(seqs), max(seqs))
-    statement.where_in("seq", seqs)
+    statement.where_seq_is_one_of(seqs)
     rows = {row["seq"]: row for row in archive.query(*statement.select(ROW))}
     return tuple(_stored(rows[seq]) for seq in seqs if seq in rows)
 

@@ -98,6 +98,11 @@ class Statement:
         """The event's seq lies in first…last, both included."""
         self.where(f"seq BETWEEN {self.bind(first)} AND {self.bind(last)}")
 
+    def where_seq_is_one_of(self, seqs: Sequence[int]) -> None:
+        """The event is one of these. A join, for which the engine reads other columns of the hits only."""
+        self.where_seqs(min(seqs), max(seqs))
+        self.where(f"seq IN (SELECT unnest({self.bind(list(seqs))}::BIGINT[]))")
+
     def where_after(self, micros: int | None, seq: int, *, newest: bool) -> None:
         """The event comes after the one with this time and seq, ordered by time (none last), then seq."""
         beyond = "<" if newest else ">"
