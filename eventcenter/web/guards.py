@@ -20,10 +20,8 @@ _LOOPBACK_NAMES = frozenset({"localhost", "ip6-localhost"})
 
 def allowed_hosts(settings: Settings) -> frozenset[str]:
     """Lower-case host names that the API answers to, beside loopback ones."""
-    named = [settings.public_url, settings.public_ingest_url]
-    hosts = {urlsplit(url).hostname for url in named if url is not None}
-    hosts.update(settings.allowed_hosts)
-    hosts.add(settings.api_host)
+    public = None if settings.public_url is None else urlsplit(settings.public_url).hostname
+    hosts = (public, settings.api_host, *settings.allowed_hosts)
     return frozenset(host.lower() for host in hosts if host)
 
 

@@ -104,7 +104,10 @@ async def _on_defect(_request: Request, _error: Exception) -> Response:
         rule="every refusal is explained; this is a defect",
         remedy="try again; if it lasts, report it with the time and the server's log",
     ).problem()
-    return _answer(EventCenterError.status, body)
+    # This answer is made outside of the application's own guards.
+    return _answer(
+        EventCenterError.status, body, {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    )
 
 
 def _entry(error: Mapping[str, Any]) -> dict[str, str]:

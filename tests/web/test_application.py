@@ -186,6 +186,7 @@ def test_a_defect_shows_nothing_of_itself(there: World) -> None:
     assert answer.status_code == 500
     assert answer.headers["content-type"] == "application/problem+json"
     assert "verysecret" not in answer.text
+    assert answer.headers["cache-control"] == "no-store"
 
 
 def test_readiness_names_what_is_missing(there: World) -> None:
