@@ -16,7 +16,7 @@ import msgspec
 import structlog
 
 from alerts import health
-from alerts.digest import merge
+from alerts.digest import merge, mergeable
 from alerts.engine import audience_of
 from alerts.message import Message
 from alerts.pacing import Pace, backoff, pace
@@ -120,6 +120,9 @@ class Delivery:
         if not lock.acquire(timeout=wait_s) if wait_s else not lock.acquire(blocking=False):
             return False
         try:
+            # Asked first in a snapshot: a robot that must wait costs no write each time it is looked at.
+            if not self._store.read(lambda session: self._has_work(session, robot_hash, only)):
+                return False
             flight = self._store.write(lambda session: self._claim(session, robot_hash, only))
             if flight is None:
                 return False
@@ -153,13 +156,29 @@ class Delivery:
 
     # -- before the request ----------------------------------------------------------------------------
 
+    def _has_work(self, session: Session, robot_hash: str, only: str | None) -> bool:
+        """Whether `_claim` would change anything."""
+        now = self._clock.now()
+        targets = _targets(session, robot_hash)
+        mine = OutboxItem.target_id.in_(targets)
+        if session.scalar(select(OutboxItem.id).where(mine, self._orphaned(now)).limit(1)):
+            return True
+        if any(
+            session.scalar(select(OutboxItem.id).where(_expired(target, now)).limit(1))
+            for target in targets.values()
+        ):
+            return True
+        current = pace(session, robot_hash, now)
+        if current.until is not None and current.limited:
+            return any(target.enabled and mergeable(session, target) for target in targets.values())
+        if current.until is not None and only is None:
+            return False
+        return _next_item(session, targets.values(), now, only) is not None
+
     def _claim(self, session: Session, robot_hash: str, only: str | None) -> _Flight | None:
         """Choose the next item, write its attempt and take the lease; None if nothing may go out now."""
         now = self._clock.now()
-        targets = {
-            target.id: target
-            for target in session.scalars(select(Target).where(Target.robot_hash == robot_hash))
-        }
+        targets = _targets(session, robot_hash)
         if not targets:
             return None
         mine = OutboxItem.target_id.in_(targets)
@@ -304,20 +323,29 @@ def _take_back(session: Session, orphaned: Any, now: datetime) -> int:
 def _give_up(session: Session, targets: dict[str, Target], now: datetime) -> None:
     """Messages that waited too long are given up, for all to see."""
     for target in targets.values():
-        waits_for_person = not target.enabled or (
-            target.health == "broken" and (target.health_detail or {}).get("retry_at") is not None
-        )
-        oldest = now - (HELD_FOR if waits_for_person else RETRIED_FOR)
-        ask = select(OutboxItem).where(
-            OutboxItem.target_id == target.id,
-            OutboxItem.state == "pending",
-            or_(
-                OutboxItem.created_at < oldest,
-                and_(OutboxItem.kind == "test", OutboxItem.created_at < now - TEST_WAITS),
-            ),
-        )
-        for item in session.scalars(ask.limit(1000)):
+        for item in session.scalars(select(OutboxItem).where(_expired(target, now)).limit(1000)):
             _end(item, "failed", now, reason="expired")
+
+
+def _expired(target: Target, now: datetime) -> Any:
+    """What waits for the target longer than a message may."""
+    waits_for_person = not target.enabled or (
+        target.health == "broken" and (target.health_detail or {}).get("retry_at") is not None
+    )
+    oldest = now - (HELD_FOR if waits_for_person else RETRIED_FOR)
+    return and_(
+        OutboxItem.target_id == target.id,
+        OutboxItem.state == "pending",
+        or_(
+            OutboxItem.created_at < oldest,
+            and_(OutboxItem.kind == "test", OutboxItem.created_at < now - TEST_WAITS),
+        ),
+    )
+
+
+def _targets(session: Session, robot_hash: str) -> dict[str, Target]:
+    found = session.scalars(select(Target).where(Target.robot_hash == robot_hash))
+    return {target.id: target for target in found}
 
 
 def _conclude(item: OutboxItem, outcome: Outcome, now: datetime) -> None:
@@ -385,5 +413,5 @@ def waiting(session: Session, tenant_id: str | None) -> Waiting:
     )
     if tenant_id is not None:
         ask = ask.where(OutboxItem.tenant_id == tenant_id)
-    count, oldest = session.execute(ask).one().tuple()
+    count, oldest = session.execute(ask).one()
     return Waiting(pending=count, oldest=oldest)

@@ -137,14 +137,12 @@ class _Names:
         rules = {item.rule_id for item in items if item.rule_id is not None}
         targets = {item.target_id for item in items}
         self.rules = dict(
-            session.execute(
-                select(Rule.id, Rule.name).where(Rule.tenant_id == tenant_id, Rule.id.in_(rules))
-            ).tuples()
+            session.execute(select(Rule.id, Rule.name).where(Rule.tenant_id == tenant_id, Rule.id.in_(rules)))
         )
         self.targets = dict(
             session.execute(
                 select(Target.id, Target.name).where(Target.tenant_id == tenant_id, Target.id.in_(targets))
-            ).tuples()
+            )
         )
 
 

@@ -7,7 +7,7 @@ from alerts.message import Audience, RuleCount, compose_digest
 from alerts.targets.dingtalk import BUDGET
 from eventcenter.clock import rfc3339
 from eventcenter.store.models import Alert, OutboxItem, Rule, Target, new_id
-from eventcenter.store.sql import Session, and_, func, select, update
+from eventcenter.store.sql import ColumnElement, Session, and_, func, select, update
 
 LEAST: Final = 2
 """A single message is no digest: it waits as it is."""
@@ -18,9 +18,7 @@ def merge(session: Session, target: Target, audience: Audience, now: datetime) -
 
     A digest that waits and was not sent yet takes in more; otherwise a new one begins.
     """
-    waiting = and_(
-        OutboxItem.target_id == target.id, OutboxItem.state == "pending", OutboxItem.kind == "event"
-    )
+    waiting = _waiting(target)
     ask = (
         select(
             OutboxItem.rule_id,
@@ -32,7 +30,7 @@ def merge(session: Session, target: Target, audience: Audience, now: datetime) -
         .where(waiting)
         .group_by(OutboxItem.rule_id)
     )
-    counted = [row.tuple() for row in session.execute(ask)]
+    counted = list(session.execute(ask))
     digest = _open_digest(session, target.id)
     total = sum(count for _, count, _, _ in counted)
     if total < (1 if digest is not None else LEAST):
@@ -74,6 +72,16 @@ def merge(session: Session, target: Target, audience: Audience, now: datetime) -
     return True
 
 
+def mergeable(session: Session, target: Target) -> bool:
+    """Whether `merge` would change anything."""
+    least = LEAST if _open_digest(session, target.id) is None else 1
+    return len(session.scalars(select(OutboxItem.id).where(_waiting(target)).limit(least)).all()) >= least
+
+
+def _waiting(target: Target) -> ColumnElement[bool]:
+    return and_(OutboxItem.target_id == target.id, OutboxItem.state == "pending", OutboxItem.kind == "event")
+
+
 def _open_digest(session: Session, target_id: str) -> OutboxItem | None:
     ask = (
         select(OutboxItem)
@@ -94,7 +102,7 @@ def _add(rules: dict[str, Any], rule_id: str, count: int, first: datetime, last:
 
 
 def _counts(session: Session, rules: dict[str, Any]) -> list[RuleCount]:
-    names = dict(session.execute(select(Rule.id, Rule.name).where(Rule.id.in_(rules))).tuples().all())
+    names = dict(session.execute(select(Rule.id, Rule.name).where(Rule.id.in_(rules))).all())
     return [
         RuleCount(
             name=names.get(rule_id),

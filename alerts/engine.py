@@ -145,7 +145,7 @@ class Engine:
         )
         rules: list[ReadyRule] = []
         unreadable: dict[str, str] = {}
-        for rule, state in session.execute(asked).tuples():
+        for rule, state in session.execute(asked):
             try:
                 rules.append(_ready(rule, state))
             except InvalidInput as error:

@@ -270,7 +270,7 @@ class RuleBook:
             .where(Alert.tenant_id == tenant_id, Alert.created_at >= since, Alert.rule_id.in_(ids))
             .group_by(Alert.rule_id, Alert.suppressed)
         )
-        for rule_id, suppressed, count in session.execute(asked).tuples():
+        for rule_id, suppressed, count in session.execute(asked):
             counts[rule_id, suppressed] = count
         states = {
             state.rule_id: state

@@ -1,0 +1,14 @@
+"""Fixtures of the alerts' tests."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.alerts.stand import Stand, stand
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> Iterator[Stand]:
+    with stand(tmp_path) as made:
+        yield made
