@@ -117,23 +117,34 @@ def header_text(raw: bytes, *, escaped: bool) -> str | Problem:
 def data_of(body: bytes, media_type: str, limits: Limits) -> tuple[bytes | None, DataKind | None]:
     """The body as an event's data: JSON text and what it stands for. Raises InvalidInput.
 
-    Without a content type nothing is known about the bytes, so they stay bytes.
+    Senders leave the content type out and mean JSON, as the JSON format does; so without one JSON is JSON,
+    and what is none stays bytes.
     """
     if not body:
         return None, None
-    if media_type and is_json_type(media_type):
+    if not media_type:
+        try:
+            parse(body, limits.max_nesting - 1)
+        except InvalidInput:
+            return _base64(body), "binary"
+        return body.strip(b" \t\n\r"), "json"
+    if is_json_type(media_type):
         try:
             # The data is one level below the event.
             parse(body, limits.max_nesting - 1)
         except BrokenJson:
             return _encode(body.decode()), "text"
         return body.strip(b" \t\n\r"), "json"
-    if media_type and is_text_type(media_type):
+    if is_text_type(media_type):
         try:
             return _encode(body.decode()), "text"
         except UnicodeDecodeError:
             pass
-    return b'"%b"' % base64.b64encode(body), "binary"
+    return _base64(body), "binary"
+
+
+def _base64(body: bytes) -> bytes:
+    return b'"%b"' % base64.b64encode(body)
 
 
 def shown_message(headers: Headers, body: bytes) -> bytes:
