@@ -1,6 +1,5 @@
 """`eventcenter up`, `serve` and `dashboard`: run the product."""
 
-import os
 import shutil
 import sys
 import threading
@@ -83,18 +82,12 @@ def _say_up(chosen: Settings, *, demo: bool) -> None:
     program = _program()
     lines = [
         "",
-        f"Dashboard      {chosen.dashboard_url}",
-        f"API            {chosen.api_url}",
-        f"Events go to   {chosen.ingest_url}",
-        *(
-            [f"DingTalk page  http://127.0.0.1:{chosen.robot_port}  (what the demo's robot receives)"]
-            if demo
-            else []
-        ),
+        f"Dashboard     {chosen.dashboard_url}",
+        f"API           {chosen.api_url}",
+        f"Events go to  {chosen.ingest_url}",
+        *([f"Demo's robot  http://127.0.0.1:{chosen.robot_port} (stands in for DingTalk)"] if demo else []),
         "",
-        "Sign in (once, within 15 minutes):",
-        f"  {_sign_in_url(chosen)}",
-        f"A password for later: {program} user password admin · another link: {program} user link admin",
+        *_say_sign_in(chosen, program),
         "",
         "Send an event:",
         f"  TOKEN=$({program} token create --role writer --name curl --quiet)",
@@ -106,6 +99,18 @@ def _say_up(chosen: Settings, *, demo: bool) -> None:
     ]
     for line in lines:
         out.print(line, markup=False)
+
+
+def _say_sign_in(chosen: Settings, program: str) -> list[str]:
+    """How to sign in. The link is a credential: it goes to a terminal, never into a file or a service's log."""
+    later = f"A password for later: {program} user password admin"
+    if not out.is_terminal:
+        return [
+            "Sign in: this prints a link that works once, for 15 minutes:",
+            f"  {program} user link admin",
+            later,
+        ]
+    return ["Sign in (once, within 15 minutes):", f"  {_sign_in_url(chosen)}", later]
 
 
 def _sign_in_url(chosen: Settings) -> str:
@@ -122,7 +127,10 @@ def _program() -> str:
     found = shutil.which(called.name)
     if found is not None and called.exists() and Path(found).samefile(called):
         return called.name
-    return os.path.relpath(called) if called.name == "eventcenter" else "python -m eventcenter"
+    if called.name != "eventcenter":
+        return "python -m eventcenter"
+    whole, here = called.absolute(), Path.cwd()
+    return str(whole.relative_to(here) if whole.is_relative_to(here) else whole)
 
 
 _relay_lock = threading.Lock()
