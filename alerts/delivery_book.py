@@ -136,14 +136,10 @@ class _Names:
     def __init__(self, session: Session, tenant_id: str, items: list[OutboxItem]) -> None:
         rules = {item.rule_id for item in items if item.rule_id is not None}
         targets = {item.target_id for item in items}
-        self.rules = dict(
-            session.execute(select(Rule.id, Rule.name).where(Rule.tenant_id == tenant_id, Rule.id.in_(rules)))
-        )
-        self.targets = dict(
-            session.execute(
-                select(Target.id, Target.name).where(Target.tenant_id == tenant_id, Target.id.in_(targets))
-            )
-        )
+        asked = select(Rule.id, Rule.name).where(Rule.tenant_id == tenant_id, Rule.id.in_(rules))
+        self.rules = dict(session.execute(asked).all())
+        asked = select(Target.id, Target.name).where(Target.tenant_id == tenant_id, Target.id.in_(targets))
+        self.targets = dict(session.execute(asked).all())
 
 
 def _shared(item: OutboxItem, names: _Names, last: Attempt | None) -> dict[str, Any]:
