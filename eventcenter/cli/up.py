@@ -102,14 +102,11 @@ def _say_up(chosen: Settings, *, demo: bool) -> None:
 
 
 def _say_sign_in(chosen: Settings, program: str) -> list[str]:
-    """How to sign in. The link is a credential: it goes to a terminal, never into a file or a service's log."""
+    """How to sign in. The link is a credential: it goes to a terminal, never into a file or a log."""
     later = f"A password for later: {program} user password admin"
     if not out.is_terminal:
-        return [
-            "Sign in: this prints a link that works once, for 15 minutes:",
-            f"  {program} user link admin",
-            later,
-        ]
+        how = "Sign in by the link that this prints (it works once, within 15 minutes):"
+        return [how, f"  {program} user link admin", later]
     return ["Sign in (once, within 15 minutes):", f"  {_sign_in_url(chosen)}", later]
 
 

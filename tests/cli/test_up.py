@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -51,10 +52,8 @@ class Up:
 
     def _ready(self) -> bool:
         assert self.process.poll() is None, self._complaint()
-        try:
+        with suppress(OSError):
             self.said += os.read(self._terminal, 65536).decode()
-        except (BlockingIOError, OSError):
-            pass
         return "Ctrl-C stops everything" in self.said
 
     def _complaint(self) -> str:
@@ -75,7 +74,7 @@ class Up:
         """What the shell prints for lines of a document, with this product's addresses and program."""
         for name, port in (("INGEST", 8700), ("API", 8701), ("DASHBOARD", 8501), ("ROBOT", 8702)):
             lines = lines.replace(f"127.0.0.1:{port}", f"127.0.0.1:{self.ports[name]}")
-        lines = lines.replace(".venv/bin/eventcenter", str(BIN / "eventcenter"))
+        lines = re.sub(r"(?<![\w/])\.venv/bin/eventcenter", str(BIN / "eventcenter"), lines)
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", lines],
             cwd=self.folder,
@@ -149,7 +148,7 @@ def test_the_demo_lives(up: Up) -> None:
     assert before > 10_000
     wait_until(lambda: client.histogram(k8s, by="none").total > before, 30)
     assert {rule.name for rule in client.rules()} == {str(rule["name"]) for rule in setup.RULES}
-    assert setup.TARGET in httpx.get(up.url("ROBOT")).text or httpx.get(up.url("ROBOT")).status_code == 200
+    assert httpx.get(up.url("ROBOT")).status_code == 200
 
 
 def test_the_demo_makes_the_robot_speak(up: Up) -> None:
