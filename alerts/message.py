@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from alerts.template import Template
-from alerts.text import clip, escape, visible
+from alerts.text import clip, escape, plain, visible
 from alerts.values import EventValues
 from eventcenter.event import StoredEvent
 
@@ -136,7 +136,7 @@ def compose(
 ) -> Composed:
     """The message of one event that matched one rule; `suppressed` matches went before it unsent."""
     values = EventValues(stored, rule=rule_name)
-    head = title.render(values, escape=visible, limit=TITLE_LIMIT, zone=audience.zone)
+    head = title.render(values, escape=plain, limit=TITLE_LIMIT, zone=audience.zone)
     body = text.render(values, escape=escape, limit=BODY_LIMIT, zone=audience.zone)
     shown = visible(head.text) or visible(rule_name)
     links = [audience.link("event", "events", event=stored.seq)]

@@ -1,6 +1,6 @@
 """Event values made harmless for a message: what is hidden is shown, markup is text, nothing is a link.
 
-`visible` is for plain text (a notification's title), `escape` for DingTalk's markdown. Neither is bounded by
+`plain` is for plain text (a notification's title), `escape` for DingTalk's markdown. Neither is bounded by
 itself: whoever calls them cuts the value first.
 """
 
@@ -42,12 +42,18 @@ def escape(value: str) -> str:
     seen, a zero-width character would make copied text wrong without a trace.
     """
     text = _MARKUP.sub(r"\\\g<0>", visible(value))
-    text = _ENTITY.sub("&amp;", text).replace("<", "&lt;")
-    text = text.replace("://", ": //")
-    text = _SCHEME.sub(r"\1: ", text)
-    text = _WWW.sub(r"\1 .", text)
-    text = _OPEN_END.sub(": ", text)
+    text = _unlinked(_ENTITY.sub("&amp;", text).replace("<", "&lt;"))
     return _LINE_START.sub(lambda found: (found["digits"] or "") + "\\", text)
+
+
+def plain(value: str) -> str:
+    """`value` for places without markup, such as a notification's title: one line, and nothing is a link."""
+    return _unlinked(visible(value))
+
+
+def _unlinked(text: str) -> str:
+    text = _SCHEME.sub(r"\1: ", text.replace("://", ": //"))
+    return _OPEN_END.sub(": ", _WWW.sub(r"\1 .", text))
 
 
 def clip(text: str, limit: int) -> str:
