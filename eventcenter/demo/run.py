@@ -56,7 +56,7 @@ def _last_told(client: Client, now: datetime) -> datetime:
     earliest = now - HISTORY
     which = EventFilter(bus=(setup.BUS,), time_field="time")
     newest = client.events(which, order="newest", limit=1).events
-    told = json.loads(newest[0].event).get("time") if newest else None
+    told = json.loads(bytes(newest[0].event)).get("time") if newest else None
     return earliest if told is None else max(datetime.fromisoformat(told), earliest)
 
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import httpx
@@ -87,9 +87,9 @@ class Up:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def client(self, role: str) -> Client:
+    def client(self, role: str) -> closing[Client]:
         token = self.shell(f".venv/bin/eventcenter token create --role {role} --name test --quiet").strip()
-        return Client(self.url("API"), token)
+        return closing(Client(self.url("API"), token))
 
     def children(self) -> dict[str, int]:
         """Process ids by name."""
@@ -124,7 +124,8 @@ def test_it_prints_addresses_and_a_sign_in_link(up: Up) -> None:
         assert up.url(name) in up.said
     link = re.search(r"/auth/link\?code=(ecl_\S+)", up.said)
     assert link is not None
-    assert Client(up.url("API")).sign_in_by_link(link[1]).session
+    with closing(Client(up.url("API"))) as client:
+        assert client.sign_in_by_link(link[1]).session
 
 
 @pytest.mark.curl
@@ -142,12 +143,12 @@ def test_the_lines_that_up_prints_work_too(up: Up) -> None:
 
 
 def test_the_demo_lives(up: Up) -> None:
-    client = up.client("viewer")
     k8s = EventFilter(bus=(setup.BUS,), time_field="time")
-    before = client.histogram(k8s, by="none").total
-    assert before > 10_000
-    wait_until(lambda: client.histogram(k8s, by="none").total > before, 30)
-    assert {rule.name for rule in client.rules()} == {str(rule["name"]) for rule in setup.RULES}
+    with up.client("viewer") as client:
+        before = client.histogram(k8s, by="none").total
+        assert before > 10_000
+        wait_until(lambda: client.histogram(k8s, by="none").total > before, 30)
+        assert {rule.name for rule in client.rules()} == {str(rule["name"]) for rule in setup.RULES}
     assert httpx.get(up.url("ROBOT")).status_code == 200
 
 
@@ -176,10 +177,10 @@ def test_send_sends_a_file_and_tells_what_was_refused(up: Up) -> None:
     assert told.endswith("0 accepted, 2 rejected\ncode 1\n")
     one = f"{send} --type com.example.one --source /send --subject s --data '{{\"n\": 1e2}}' --ext trace=7"
     assert up.shell(one) == "1 accepted, 0 rejected\n"
-    client = up.client("viewer")
     which = EventFilter(bus=("default",), type=("com.example.one",))
-    wait_until(lambda: bool(client.events(which).events), 20)
-    assert b"1e2" in bytes(client.events(which).events[0].event)
+    with up.client("viewer") as client:
+        wait_until(lambda: bool(client.events(which).events), 20)
+        assert b"1e2" in bytes(client.events(which).events[0].event)
 
 
 def test_doctor_is_content_beside_it(up: Up) -> None:
@@ -214,11 +215,11 @@ def test_ctrl_c_stops_all_and_the_next_start_makes_nothing_twice(up: Up) -> None
     assert up.stop() == 0
     assert up.children() == {}
     up.start()
-    client = up.client("admin")
-    assert len(client.rules()) == len(setup.RULES)
-    assert len(client.targets()) == 1
-    assert [bus.name for bus in client.buses()] == ["default", setup.BUS]
-    assert len([token for token in client.tokens() if token.name == setup.TOKEN_NAME]) == 1
-    history = client.histogram(EventFilter(bus=(setup.BUS,), time_field="time"), by="none").total
-    assert 10_000 < history < 40_000
+    with up.client("admin") as client:
+        assert len(client.rules()) == len(setup.RULES)
+        assert len(client.targets()) == 1
+        assert [bus.name for bus in client.buses()] == ["default", setup.BUS]
+        assert len([token for token in client.tokens() if token.name == setup.TOKEN_NAME]) == 1
+        total = client.histogram(EventFilter(bus=(setup.BUS,), time_field="time"), by="none").total
+        assert 10_000 < total < 40_000
     assert up.stop() == 0
