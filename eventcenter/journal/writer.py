@@ -53,6 +53,7 @@ class JournalWriter:
         self._measured_at = -_MEASURE_EVERY_S
         self._size = 0
         self._last_received = 0
+        self._offset = 0
         numbers = fmt.file_numbers(self._folder)
         self._number = numbers[-1] if numbers else 0
         if numbers:

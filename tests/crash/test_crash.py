@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
-from eventcenter.testing.robot import Robot, RobotServer
+from eventcenter.testing.robot import Robot, RobotConfig, run_robot
 from tests.support.product import Product, wait_until
 
+ROBOT = "c" * 64
 SECRET = "SEC" + "c" * 61
 CLIENTS = 4
 
@@ -79,9 +80,9 @@ def client(  # noqa: PLR0917 a thread's target
 
 def rounds(folder: Path, seed: int, count: int, victims: list[tuple[str, ...]]) -> None:
     rnd = random.Random(seed)
-    robot = Robot(token="crash", secret=SECRET)
+    robot = Robot({ROBOT: RobotConfig(secret=SECRET)}, per_minute=None)
     with (
-        RobotServer([robot], rate_limit=None) as stand_in,
+        run_robot(robot) as stand_in,
         Product(folder, dingtalk_base_url=stand_in.url) as product,
     ):
         product.start("ingest", "server")
@@ -114,7 +115,7 @@ def rounds(folder: Path, seed: int, count: int, victims: list[tuple[str, ...]]) 
         assert not sent.refused, sent.refused
         assert len(sent.answered) > 100, product.log("ingest")
         _check_events(product, reader, sent)
-        _check_deliveries(product, reader, stand_in, kills)
+        _check_deliveries(product, reader, robot, kills)
 
 
 def _make_rule(product: Product, admin: str, base_url: str) -> None:
@@ -125,7 +126,7 @@ def _make_rule(product: Product, admin: str, base_url: str) -> None:
         {
             "name": "robot",
             "kind": "dingtalk",
-            "webhook": f"{base_url}/robot/send?access_token=crash",
+            "webhook": f"{base_url}/robot/send?access_token={ROBOT}",
             "secret": SECRET,
         },
     )
@@ -175,7 +176,7 @@ def _check_events(product: Product, reader: str, sent: Sent) -> None:
     assert set(stored) <= sent.sent
 
 
-def _check_deliveries(product: Product, reader: str, stand_in: RobotServer, kills: int) -> None:
+def _check_deliveries(product: Product, reader: str, robot: Robot, kills: int) -> None:
     alarms = {
         e["event"]["id"]
         for e in pages(product, "/v1/events?limit=500&type=com.example.alarm", "events", reader)
@@ -193,7 +194,8 @@ def _check_deliveries(product: Product, reader: str, stand_in: RobotServer, kill
     wait_until(done, 60, "the rule did not see every match")
     matched = Counter(each["event"]["id"] for each in deliveries() if each["kind"] == "event")
     assert matched == Counter(dict.fromkeys(alarms, 1)), "each match has exactly one delivery"
-    received = Counter(message["text"] for message in stand_in.messages() if message["verified"])
+    assert all(message.signature == "right" for message in robot.received())
+    received = Counter(message.delivery for message in robot.messages())
     repeats = sum(times - 1 for times in received.values())
     assert repeats <= kills, f"{repeats} requests were repeated by {kills} kills"
 
