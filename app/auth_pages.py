@@ -2,6 +2,7 @@
 
 from html import escape
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 from starlette.responses import HTMLResponse
 
@@ -11,9 +12,10 @@ from eventcenter.errors import EventCenterError
 _CSS = (Path(__file__).parent / "auth.css").read_text("utf-8")
 _HEADERS = {
     "cache-control": "no-store",
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; "
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
 }
+_ICON = "data:image/svg+xml," + quote((Path(__file__).parent / "mark.svg").read_text("utf-8"))
 _MARK = (
     '<svg class="mark" viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="8"/>'
     '<path d="M9 21V11m7 10V7m7 14v-7"/></svg>'
@@ -114,8 +116,6 @@ def _problem(problem: str) -> str:
 
 
 def _switch(language: str, path: str, target: str) -> str:
-    from urllib.parse import urlencode
-
     links = [
         f'<a lang="{other}" href="{escape(path + "?" + urlencode({"language": other, "next": target}))}">'
         f"{escape(NAMES[other])}</a>"
@@ -131,7 +131,8 @@ def _page(language: str, title: str, body: str, *, switch: str = "", status: int
         f'<!doctype html><html lang="{"zh-CN" if language == "zh" else language}"><head>'
         '<meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f'<meta name="color-scheme" content="light dark"><title>{title} · {name}</title>'
+        f'<meta name="color-scheme" content="light dark">'
+        f'<link rel="icon" href="{_ICON}"><title>{title} · {name}</title>'
         f"<style>{_CSS}</style></head><body>{switch}<main><header>{_MARK}<span>{name}</span></header>"
         f"<h1>{title}</h1>{body}</main></body></html>"
     )

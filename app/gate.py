@@ -25,7 +25,7 @@ _HEADERS = {
 
 
 class Gate:
-    """ASGI middleware: wrong Host 400, foreign Origin 403, no session: HTML 303, other 401, WebSocket 1008."""
+    """ASGI middleware: wrong Host 400, foreign Origin 403; no session: HTML 303, others 401 or 1008."""
 
     def __init__(self, app: ASGIApp, context: Context) -> None:
         self._app = app

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.components.visible import visible, visible_json
+
 ATTRIBUTES = ("type", "source", "subject", "id", "time", "datacontenttype", "dataschema")
 OPERATORS = (
     "is",
@@ -170,10 +172,11 @@ def typed(value: Any) -> str:
         return json.dumps(value)
     plain = str(value)
     same = plain == plain.strip() and plain and not any(c in plain for c in ',"\\\n')
+    same = same and visible(plain, len(plain)) == plain
     return (
         plain
         if same and scalar(plain) == plain and not isinstance(scalar(plain), Number)
-        else json.dumps(plain, ensure_ascii=False)
+        else visible_json(json.dumps(plain, ensure_ascii=False))
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn
+from urllib.parse import quote, urlencode, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
@@ -17,6 +18,9 @@ from app.identity import COOKIE, IDENTITIES
 from eventcenter.client import Client, Me, Tenant
 from eventcenter.errors import EventCenterError, Unauthenticated
 from eventcenter.settings import Settings
+
+PATHS = ("events", "rules", "deliveries", "rejects", "settings")
+"""The pages' paths; the overview is at the root."""
 
 _RANK = {"viewer": 1, "editor": 2, "admin": 3}
 
@@ -136,8 +140,10 @@ def _zone(name: str) -> ZoneInfo:
 
 
 def _bare() -> None:
-    """No pages: without this a former run's sidebar would stay."""
-    st.navigation([st.Page(_nothing, title=t("product"), url_path="")], position="hidden")
+    """Pages without content or menu: a former run's sidebar would stay, and a deep link would be lost."""
+    pages = [st.Page(_nothing, title=t("product"), default=True)]
+    pages += [st.Page(_nothing, title=t("product"), url_path=path) for path in PATHS]
+    st.navigation(pages, position="hidden")
 
 
 def _nothing() -> None:
@@ -149,13 +155,21 @@ def _signed_out() -> NoReturn:
     show(
         build(
             '<div class="ec-empty"><b>$title</b><p>$text</p>'
-            '<p><a class="ec-button" href="/auth/sign-in" target="_self">$button</a></p></div>',
+            '<p><a class="ec-button" href="/auth/sign-in?next=$next" target="_self">$button</a></p></div>',
+            next=quote(_here(), safe=""),
+            limit=2000,
             title=t("session.ended"),
             text=t("session.ended_text"),
             button=t("auth.to_sign_in"),
         )
     )
     st.stop()
+
+
+def _here() -> str:
+    """The path and query that the browser shows."""
+    query = urlencode(st.query_params.to_dict(), doseq=True)
+    return (urlsplit(st.context.url or "/").path or "/") + (f"?{query}" if query else "")
 
 
 def _choose_tenant(me: Me, client: Client) -> NoReturn:

@@ -28,6 +28,7 @@ def frame(found: Histogram, zone: ZoneInfo) -> pd.DataFrame:
         (at.astimezone(zone).replace(tzinfo=None), series.name, count)
         for series in found.series
         for at, count in series.points
+        if count
     ]
     return pd.DataFrame(rows, columns=["at", "name", "count"]).astype({"count": "int64"})
 

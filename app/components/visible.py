@@ -1,14 +1,18 @@
 """Text of others made safe to look at: bounded, and with nothing invisible left in it. Pure functions."""
 
+import re
 import unicodedata
 
 CELL = 200
 """Most characters of a value in a table's cell or a card."""
+OPTION = 2_000
+"""Most characters of a value to choose."""
 BLOCK = 20_000
 """Most characters of a value in a detail."""
 
 _EMOJI_FROM = 0x2190
 _JOINER = "\u200d"
+_SHOWN = re.compile("⟨U\\+([0-9A-F]{4,6})⟩")
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -32,6 +36,11 @@ def visible(value: object, limit: int = CELL) -> str:
     return text + "…" if cut else text
 
 
+def unseen_again(shown: str) -> str:
+    """What `visible` made of a short value, turned back."""
+    return _SHOWN.sub(lambda found: chr(int(found[1], 16)), shown)
+
+
 def visible_lines(value: str, limit: int = BLOCK) -> tuple[str, int]:
     """Like `visible`, keeping line breaks and tabs; also answers how many characters were cut."""
     shown = value[:limit]
@@ -41,9 +50,9 @@ def visible_lines(value: str, limit: int = BLOCK) -> tuple[str, int]:
 
 def visible_json(text: str) -> str:
     """JSON text with hidden characters as JSON's own escapes: the same value, and nothing unseen."""
-    if text.isascii():
+    if text.isascii() and "\x7f" not in text:
         return text
-    return "".join(_escape(c) if not c.isascii() and hidden(text, i) else c for i, c in enumerate(text))
+    return "".join(_escape(c) if c > "~" and hidden(text, i) else c for i, c in enumerate(text))
 
 
 def _escape(char: str) -> str:

@@ -16,6 +16,23 @@ from eventcenter.client import Attempt, Delivery, DeliveryDetail, Target
 
 _STATES = ("all", "pending", "sending", "delivered", "failed", "merged")
 _COLOURS = {"pending": "gray", "sending": "blue", "delivered": "green", "failed": "red", "merged": "violet"}
+_OUTCOMES = frozenset(
+    {
+        "ok",
+        "retry",
+        "rate_limited",
+        "quota",
+        "broken",
+        "rejected",
+        "too_long",
+        "bug",
+        "expired",
+        "sealed",
+        "interrupted",
+        "target_deleted",
+        "unknown",
+    }
+)
 _PAGE = 50
 
 
@@ -127,7 +144,7 @@ def _row(one: Delivery, viewer: Viewer) -> dict[str, object]:
         ""
         if last is None
         else " · ".join(
-            part for part in (_outcome(last.outcome), words(last.text), _latency(last.latency_ms)) if part
+            part for part in (words(last.text) or _outcome(last.outcome), _latency(last.latency_ms)) if part
         )
     )
     return {
@@ -146,8 +163,7 @@ def _row(one: Delivery, viewer: Viewer) -> dict[str, object]:
 
 
 def _outcome(name: str | None) -> str:
-    known = {"delivered", "permanent", "retryable", "rate_limited", "unknown", "in_flight"}
-    return t(f"outcome.{name}") if name in known else (name or "")
+    return t(f"outcome.{name}") if name in _OUTCOMES else (name or "")
 
 
 def _latency(milliseconds: float | None) -> str:
@@ -175,6 +191,10 @@ def _detail(viewer: Viewer, one: DeliveryDetail) -> None:
             (t("column.target"), one.target.name if one.target else "–"),
             (t("column.rule"), one.rule.name if one.rule else "–"),
         ]
+        if one.reason:
+            rows.append((t("column.reason"), _outcome(one.reason)))
+        if one.merged:
+            rows.append((t("delivery.merged"), times.number(one.merged)))
         if one.event:
             rows.append((t("column.event"), f"{one.event.type} · {one.event.source} · {one.event.id}"))
         draw(detail.key_values(rows))
@@ -205,7 +225,7 @@ def _message(payload: object) -> None:
 def _attempt(viewer: Viewer, n: int, attempt: Attempt) -> None:
     notice.heading(t("delivery.attempt", n=n), aside=times.precise(attempt.started_at, viewer.zone))
     rows = [
-        (t("delivery.outcome"), _outcome(attempt.outcome) or "–"),
+        (t("delivery.outcome"), words(attempt.text) or _outcome(attempt.outcome) or "–"),
         (t("delivery.status"), f"HTTP {attempt.status}" if attempt.status else "–"),
         ("errcode", "–" if attempt.errcode is None else str(attempt.errcode)),
         (t("delivery.latency"), _latency(attempt.latency_ms) or "–"),

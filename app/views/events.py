@@ -7,6 +7,7 @@ import streamlit as st
 from app import patterns, ranges, reads, session
 from app.components import charts, conditions, detail, notice, pager, shell, tables, times
 from app.components.jsontext import compact
+from app.components.visible import OPTION, unseen_again, visible
 from app.i18n import t
 from app.session import Viewer
 from eventcenter.client import Envelope, EventFilter
@@ -91,11 +92,15 @@ def _filters(viewer: Viewer) -> EventFilter | None:
 
 
 def _values(name: str, known: list[str]) -> None:
-    chosen = st.query_params.get_all(name) + list(st.session_state.get(name) or [])
+    """Values to choose or type. The URL holds them as shown: a hidden character is seen there too."""
+    shown = {visible(value, OPTION) for value in known}
+    chosen = [unseen_again(v) for v in st.query_params.get_all(name) if v not in shown]
+    chosen += st.session_state.get(name) or []
     st.multiselect(
         t(f"filter.{name}"),
         [*dict.fromkeys([*known, *chosen])],
         key=name,
+        format_func=lambda value: visible(value, OPTION),
         bind="query-params",
         accept_new_options=True,
         placeholder=t("filter.any"),
@@ -143,6 +148,8 @@ def _advanced() -> str | None:
 
 def _histogram(viewer: Viewer, which: EventFilter) -> None:
     found = viewer.client.histogram(which, by="type")
+    if not found.total:
+        return
     with st.container(key="ec-panel-histogram"):
         notice.heading(t("events.found", n=times.number(found.total)), aside=t("events.drag"))
         drawn = st.session_state.get("events.drawn", 0)
@@ -241,7 +248,7 @@ def _detail(viewer: Viewer, one: Envelope) -> None:
                 key="close",
             )
         if viewer.may("editor") and st.button(
-            t("event.make_rule"), icon=":material/notification_add:", type="primary", key="make_rule"
+            t("event.make_rule"), icon=":material/add_alert:", type="primary", key="make_rule"
         ):
             st.session_state["rules.from_event"] = one.seq
             st.switch_page(st.session_state["pages"]["rules"], query_params={"rule": "new"})

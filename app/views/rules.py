@@ -4,19 +4,17 @@ import msgspec
 import streamlit as st
 
 from app import patterns, reads, session
-from app.components import conditions, dingtalk, notice, times
+from app.components import conditions, dingtalk, notice, times, tried
 from app.components.markup import build
 from app.components.markup import show as draw
 from app.components.visible import visible
 from app.components.words import words
-from app.i18n import language, t
+from app.i18n import choose, language, t, text
 from app.patterns import Condition
 from app.session import Viewer
 from eventcenter.client import Envelope, Preview, Rule, Target
 
 _COOLDOWNS = (0, 60, 300, 900, 3600, 21_600, 86_400)
-_TITLE = "${type}"
-_TEXT = "**${type}**\n\n- source: ${source}\n- subject: ${subject}\n- time: ${time}"
 _PATHS = (*patterns.ATTRIBUTES, "data.")
 
 
@@ -72,11 +70,12 @@ def _line(viewer: Viewer, rule: Rule, targets: dict[str, Target]) -> None:
         with text:
             draw(
                 build(
-                    '<div class="ec-line"><b>$name</b><p>$buses → $target</p><code>$pattern</code></div>',
+                    '<div class="ec-line"><b>$name</b><p>$sentence</p><p>$buses → $target</p></div>',
                     name=rule.name,
                     buses=", ".join(rule.buses) or t("filter.all_buses"),
                     target=target.name if target else t("common.none"),
-                    pattern=rule.pattern_text,
+                    sentence=_sentence(rule),
+                    limit=500,
                 )
             )
         with numbers:
@@ -100,6 +99,12 @@ def _line(viewer: Viewer, rule: Rule, targets: dict[str, Target]) -> None:
             )
 
 
+def _sentence(rule: Rule) -> str:
+    if rule.sentence is None:
+        return rule.pattern_text
+    return rule.sentence.zh if language() == "zh" else rule.sentence.en
+
+
 def _switch(viewer: Viewer, rule: Rule) -> None:
     with notice.catching():
         viewer.client.enable_rule(rule.id, enabled=not rule.enabled)
@@ -115,10 +120,10 @@ def _back() -> None:
 
 
 def _form(viewer: Viewer, wanted: str) -> None:
+    st.button(t("rules.all"), icon=":material/arrow_back:", type="tertiary", on_click=_back)
     rule = None if wanted == "new" else viewer.client.rule(wanted)
     targets = viewer.client.targets()
     _load(viewer, wanted, rule, targets)
-    st.button(t("rules.all"), icon=":material/arrow_back:", type="tertiary", on_click=_back)
     notice.heading(rule.name if rule else t("rules.new"), aside=t("rules.form_aside"))
     left, right = st.columns([1.35, 1], gap="large")
     with left, st.container(key="ec-panel-form"):
@@ -138,16 +143,21 @@ def _load(viewer: Viewer, wanted: str, rule: Rule | None, targets: tuple[Target,
     event = viewer.client.event(seq) if seq is not None else None
     state["rule.loaded"] = wanted
     state["rule.seq"] = seq
-    state["rule.name"] = rule.name if rule else visible((event.attribute("type") if event else "") or "", 100)
+    state["rule.name"] = visible(rule.name if rule else (event.attribute("type") if event else ""), 100)
     state["rule.buses"] = list(rule.buses) if rule else ([event.bus] if event else [])
-    state["rule.title"] = rule.template.title if rule else _TITLE
-    state["rule.text"] = rule.template.text if rule else _TEXT
+    state["rule.title"] = rule.template.title if rule else "${type}"
+    state["rule.text"] = rule.template.text if rule else text(_language(viewer), "rules.default_text")
     state["rule.cooldown"] = rule.cooldown_s if rule else 60
     known = [target.id for target in targets]
     target = rule.target_id if rule else None
     state["rule.target"] = target if target in known else (known[0] if known else None)
     state["rule.enabled"] = rule.enabled if rule else True
     conditions.start("rule.pattern", rule.pattern_text if rule else _pattern_of(event))
+
+
+def _language(viewer: Viewer) -> str:
+    """Messages speak the tenant's language, not that of whoever makes the rule."""
+    return choose(viewer.tenant.language, language())
 
 
 def _pattern_of(event: Envelope | None) -> str:
@@ -282,16 +292,17 @@ def _actions(viewer: Viewer, rule: Rule | None, fields: dict[str, object] | None
                         st.toast(t("rules.deleted"))
                         _back()
                         st.rerun()
+    tried.show("rule.sent")
     if fields is None or not (saved or tested):
         return
     with notice.catching():
         kept = viewer.client.replace_rule(rule.id, fields) if rule else viewer.client.create_rule(fields)
         if tested:
-            viewer.client.test_rule(kept.id, event_seq=st.session_state.get("rule.seq"))
-            st.toast(t("rules.test_sent"), icon=":material/send:")
-        else:
-            st.toast(t("common.saved"), icon=":material/check:")
+            st.session_state["rule.sent"] = viewer.client.test_rule(
+                kept.id, event_seq=st.session_state.get("rule.seq")
+            )
+        st.toast(t("common.saved"), icon=":material/check:")
         if rule is None:
             st.session_state["rule.loaded"] = kept.id
             st.query_params["rule"] = kept.id
-            st.rerun()
+        st.rerun()

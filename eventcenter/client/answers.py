@@ -258,7 +258,7 @@ class Status:
     duplicates: int = 0
     last_seq: int = 0
     loader_lag_s: float | None = None
-    journal_bytes: int = 0
+    journal_bytes: int | None = None
     rule_lag_events: int = 0
     outbox_pending: int = 0
     outbox_oldest_s: float | None = None
@@ -301,6 +301,25 @@ class Message:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sent:
+    """A test message: how it went, in words of both languages."""
+
+    delivery_id: str
+    state: str = "pending"
+    outcome: str | None = None
+    text: Any = None
+    remedy: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sentence:
+    """A pattern as a sentence in each language."""
+
+    en: str = ""
+    zh: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Rule:
     """Events of `buses` that match `pattern` make `target_id` speak, at most once per `cooldown_s`."""
 
@@ -316,19 +335,13 @@ class Rule:
     updated_at: datetime | None = None
     last_fired_at: datetime | None = None
     alerts_24h: int = 0
+    suppressed_24h: int = 0
+    sentence: Sentence | None = None
 
     @property
     def pattern_text(self) -> str:
         """The pattern's JSON, every number as it was written."""
         return bytes(self.pattern).decode()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sentence:
-    """A pattern as a sentence in each language."""
-
-    en: str = ""
-    zh: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -382,6 +395,7 @@ class Attempt:
     response: str | None = None
     errcode: int | None = None
     outcome: str | None = None
+    text: Any = None
     latency_ms: float | None = None
 
 
@@ -392,6 +406,7 @@ class Delivery:
     id: str
     kind: str = "event"
     state: str
+    reason: str | None = None
     rule: Named | None = None
     target: Named | None = None
     event: DeliveryEvent | None = None
@@ -408,6 +423,7 @@ class DeliveryDetail:
     id: str
     kind: str = "event"
     state: str
+    reason: str | None = None
     rule: Named | None = None
     target: Named | None = None
     event: DeliveryEvent | None = None
@@ -415,6 +431,7 @@ class DeliveryDetail:
     created_at: datetime
     updated_at: datetime | None = None
     payload: Any = None
+    merged: int = 0
     last: LastAttempt | None = None
 
 

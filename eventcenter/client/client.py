@@ -1,7 +1,6 @@
 """The synchronous client: httpx underneath, one method per route."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
@@ -25,6 +24,7 @@ from eventcenter.client.answers import (
     RejectDetail,
     RejectPage,
     Rule,
+    Sent,
     Series,
     Session,
     SignInLink,
@@ -206,10 +206,9 @@ class Client:
     def delete_target(self, target_id: str) -> None:
         self._send("DELETE", f"/v1/targets/{_part(target_id)}")
 
-    def test_target(self, target_id: str) -> str | None:
-        """Send a test message; answers the delivery's id."""
-        body = self._send("POST", f"/v1/targets/{_part(target_id)}/test", {})
-        return decode(body, _Sent).delivery_id
+    def test_target(self, target_id: str) -> Sent:
+        """Send a test message."""
+        return self._post(f"/v1/targets/{_part(target_id)}/test", {}, Sent)
 
     def rules(self) -> tuple[Rule, ...]:
         return self._items("/v1/rules", Rule)
@@ -232,10 +231,10 @@ class Client:
     def preview_rule(self, fields: Mapping[str, object]) -> Preview:
         return self._post("/v1/rules/preview", dict(fields), Preview)
 
-    def test_rule(self, rule_id: str, *, event_seq: int | None = None) -> str | None:
-        """Send the rule's message now; answers the delivery's id."""
+    def test_rule(self, rule_id: str, *, event_seq: int | None = None) -> Sent:
+        """Send the rule's message of one event now."""
         body: dict[str, object] = {} if event_seq is None else {"event_seq": event_seq}
-        return decode(self._send("POST", f"/v1/rules/{_part(rule_id)}/test", body), _Sent).delivery_id
+        return self._post(f"/v1/rules/{_part(rule_id)}/test", body, Sent)
 
     def deliveries(
         self,
@@ -283,11 +282,6 @@ class Client:
 
     def _items(self, path: str, kind: type[T], query: Query = ()) -> tuple[T, ...]:
         return _page(self._send("GET", path, query=query), kind, ("items",))[0]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Sent:
-    delivery_id: str | None = None
 
 
 class _Histogram(msgspec.Struct, frozen=True):

@@ -120,19 +120,19 @@ class FakeApi:
             ("GET", r"/v1/events/(\d+)", self._event),
             ("GET", "/v1/rejects", lambda q, b: (200, {"rejects": self._rejects(), "next": None})),
             ("GET", r"/v1/rejects/(\d+)", self._reject),
-            ("GET", "/v1/targets", lambda q, b: (200, {"items": self.targets})),
+            ("GET", "/v1/targets", lambda q, b: (200, {"targets": self.targets})),
             ("POST", "/v1/targets", self._new_target),
             ("PATCH", r"/v1/targets/(\w+)", lambda q, b, i: (200, self.targets[0])),
             ("DELETE", r"/v1/targets/(\w+)", lambda q, b, i: (204, None)),
-            ("POST", r"/v1/targets/(\w+)/test", lambda q, b, i: (202, {"delivery_id": "d0"})),
-            ("GET", "/v1/rules", lambda q, b: (200, {"items": self.rules})),
+            ("POST", r"/v1/targets/(\w+)/test", lambda q, b, i: (200, self._sent())),
+            ("GET", "/v1/rules", lambda q, b: (200, {"rules": self.rules})),
             ("POST", "/v1/rules", self._new_rule),
             ("POST", "/v1/rules/preview", self._preview),
             ("GET", r"/v1/rules/(\w+)", self._rule),
             ("PUT", r"/v1/rules/(\w+)", self._put_rule),
             ("PATCH", r"/v1/rules/(\w+)", self._patch_rule),
             ("DELETE", r"/v1/rules/(\w+)", self._drop_rule),
-            ("POST", r"/v1/rules/(\w+)/test", lambda q, b, i: (202, {"delivery_id": "d0"})),
+            ("POST", r"/v1/rules/(\w+)/test", lambda q, b, i: (200, self._sent())),
             ("GET", "/v1/deliveries", self._deliveries_page),
             ("GET", r"/v1/deliveries/(\w+)", self._delivery),
         )
@@ -262,7 +262,7 @@ class FakeApi:
             "sample": sample,
             "message": {
                 "title": self._say("Pod OOM killed"),
-                "text": "### Pod \\*OOM\\* killed\n\n> checkout in prod\n\n- **restarts**: 5\n- memory: 512Mi\n\n"
+                "text": "### Pod \\*OOM\\* killed\n\n> checkout in prod\n\n- **restarts**: 5\n\n"
                 + (_markdown_escaped(HOSTILE) if self.hostile else "")
                 + "\n\n[事件 Event](http://127.0.0.1:8501/events?event=1) · [规则 Rule](http://127.0.0.1:8501/rules?rule=r1)",
             }
@@ -359,6 +359,15 @@ class FakeApi:
                 return 200, {**one, "base64": base64.b64encode(one["text"].encode()).decode()}
         return 404, "no such reject"
 
+    def _sent(self) -> dict[str, Any]:
+        return {
+            "delivery_id": "d0",
+            "state": "failed",
+            "outcome": "broken",
+            "text": {"en": self._say("The keyword is missing."), "zh": self._say("缺少关键词。")},
+            "remedy": {"en": "Add the keyword.", "zh": "请添加关键词。"},
+        }
+
     def _link(self) -> dict[str, Any]:
         return {"code": "c0de", "expires_at": text(self.now + timedelta(minutes=15))}
 
@@ -444,6 +453,11 @@ class FakeApi:
             "updated_at": text(self.now),
             "last_fired_at": text(self.now - timedelta(minutes=4)),
             "alerts_24h": 17,
+            "suppressed_24h": 2,
+            "sentence": {
+                "en": self._say("type is “k8s.pod.oom_killed”"),
+                "zh": self._say("type 等于“k8s.pod.oom_killed”"),
+            },
         }
         return [
             {
@@ -480,7 +494,7 @@ class FakeApi:
                 "id": "g1",
                 "name": self._say("值班群 on-call"),
                 "health": "ok",
-                "health_text": "Delivered 4 minutes ago.",
+                "health_text": {"en": "Delivered 4 minutes ago.", "zh": "Delivered 4 minutes ago."},
                 "remedy": None,
             },
             {
@@ -489,8 +503,11 @@ class FakeApi:
                 "name": self._say("夜班群"),
                 "health": "broken",
                 "keyword": self._say("告警"),
-                "health_text": "DingTalk refused the last message.",
-                "remedy": "Add the robot's keyword to the target.",
+                "health_text": {
+                    "en": "DingTalk refused the last message.",
+                    "zh": "DingTalk refused the last message.",
+                },
+                "remedy": {"en": "Add its keyword to the target.", "zh": "请在目标中填写机器人的关键词。"},
             },
         ]
 
@@ -572,7 +589,7 @@ class FakeApi:
                 "created_at": text(self.now - timedelta(minutes=3 * n)),
                 "updated_at": text(self.now),
                 "last": {
-                    "outcome": "permanent" if state == "failed" else "delivered",
+                    "outcome": "broken" if state == "failed" else "ok",
                     "errcode": 310000 if state == "failed" else 0,
                     "text": self._say("keywords not in content" if state == "failed" else "ok"),
                     "latency_ms": 84.2,

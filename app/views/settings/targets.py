@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.components import notice
+from app.components import notice, tried
 from app.components.markup import build
 from app.components.markup import show as show_markup
 from app.components.words import words
@@ -18,6 +18,7 @@ def draw(viewer: Viewer) -> None:
     targets = viewer.client.targets()
     if not targets:
         notice.empty(t("empty.targets"), t("empty.targets_text"))
+    tried.show("target.sent")
     for target in targets:
         _line(viewer, target)
     if viewer.may("admin"):
@@ -65,8 +66,8 @@ def _line(viewer: Viewer, target: Target) -> None:
                 t("targets.test"), key=f"target.test.{target.id}", icon=":material/send:", width="stretch"
             ):
                 with notice.catching():
-                    viewer.client.test_target(target.id)
-                    st.toast(t("targets.test_sent"), icon=":material/send:")
+                    st.session_state["target.sent"] = viewer.client.test_target(target.id)
+                    st.rerun()
         with delete, st.popover(t("common.delete"), width="stretch"):
             notice.note("warn", t("targets.delete_sure"), target.name)
             if st.button(t("targets.delete_yes"), type="primary", key=f"target.delete.{target.id}"):

@@ -1,0 +1,250 @@
+"""Every view through main.py: full, empty, without an answer, without a session, of another tenant."""
+
+import pytest
+from streamlit.util import calc_hash
+
+from tests.app.conftest import Open, everything, html
+from tests.support.fake_api import HOSTILE, SESSION, FakeApi
+
+SECTIONS = ("buses", "tokens", "targets", "members", "preferences", "account", "audit")
+PAGES: tuple[tuple[str, dict[str, str]], ...] = (
+    ("", {}),
+    ("events", {}),
+    ("events", {"event": "1000"}),
+    ("events", {"advanced": "true", "pattern": '{"data":{"restarts":[{"numeric":[">",3]}]}}'}),
+    ("rules", {}),
+    ("rules", {"rule": "new"}),
+    ("rules", {"rule": "r1"}),
+    ("rules", {"rule": "r2"}),
+    ("deliveries", {}),
+    ("deliveries", {"delivery": "d2", "state": "failed"}),
+    ("rejects", {}),
+    ("rejects", {"reject": "1"}),
+    *(("settings", {"section": section}) for section in SECTIONS),
+)
+IDS = [page or "overview" for page, _ in PAGES]
+FIRST = {"": "Overview", "events": "Events", "rules": "ule", "deliveries": "Deliveries", "rejects": "Rejects"}
+
+
+@pytest.mark.parametrize(("page", "query"), PAGES, ids=IDS)
+def test_full(opened: Open, api: FakeApi, page: str, query: dict[str, str]) -> None:
+    tree = opened(api, page, **query)
+    assert not tree.exception
+    assert FIRST.get(page, "Settings") in html(tree)
+    assert "ec-bad" not in html(tree) or page in {"", "rules"}
+
+
+@pytest.mark.parametrize(("page", "query"), PAGES, ids=IDS)
+def test_full_in_chinese(opened: Open, page: str, query: dict[str, str]) -> None:
+    tree = opened(FakeApi(language="zh"), page, **query)
+    assert not tree.exception
+    assert {"": "概览", "events": "事件", "rules": "规则", "deliveries": "投递", "rejects": "拒收"}.get(
+        page, "设置"
+    ) in html(tree)
+
+
+@pytest.mark.parametrize(("page", "query"), PAGES, ids=IDS)
+def test_empty(opened: Open, empty: FakeApi, page: str, query: dict[str, str]) -> None:
+    tree = opened(empty, page, **query)
+    assert not tree.exception
+    if not query and page != "settings":
+        assert "ec-empty" in html(tree)
+
+
+@pytest.mark.parametrize("page", ["", "events"])
+def test_empty_says_what_to_run(opened: Open, empty: FakeApi, page: str) -> None:
+    tree = opened(empty, page)
+    assert "curl -sS http://127.0.0.1:8700/v1/buses/default/events" in tree.code[0].value
+
+
+@pytest.mark.parametrize(("page", "query"), PAGES, ids=IDS)
+def test_the_api_does_not_answer(opened: Open, api: FakeApi, page: str, query: dict[str, str]) -> None:
+    api.broken = True
+    tree = opened(api, page, **query)
+    assert not tree.exception
+    assert "the archive is not ready" in html(tree)
+    assert "evt-" not in everything(tree)
+
+
+@pytest.mark.parametrize(("page", "query"), PAGES, ids=IDS)
+def test_a_page_breaks_after_sign_in(opened: Open, api: FakeApi, page: str, query: dict[str, str]) -> None:
+    """Everything but `me` is away: the page says so instead of showing a trace."""
+    whole = api.answer
+
+    def only_me(method: str, url: str, authorization: str, content: bytes) -> tuple[int, bytes]:
+        api.broken = not url.endswith("/v1/me")
+        return whole(method, url, authorization, content)
+
+    api.answer = only_me  # type: ignore[method-assign]
+    tree = opened(api, page, **query)
+    assert not tree.exception
+    if query.get("section") not in {"preferences", "account"}:
+        assert "the archive is not ready" in html(tree)
+
+
+@pytest.mark.parametrize("cookie", [None, "", "ecs_unknown", "ect_" + "a" * 43, "ecs_é"])
+@pytest.mark.parametrize(("page", "query"), PAGES, ids=IDS)
+def test_nothing_without_a_session(
+    opened: Open, api: FakeApi, page: str, query: dict[str, str], cookie: str | None
+) -> None:
+    tree = opened(api, page, cookie=cookie, **query)
+    assert not tree.exception
+    assert "Your session has ended" in html(tree)
+    assert not tree.dataframe
+    assert not tree.metric
+    assert {path for _, path, _ in api.calls} <= {"/v1/me"}
+
+
+@pytest.mark.parametrize(("page", "query"), PAGES, ids=IDS)
+def test_a_link_of_another_tenant_waits_for_a_click(
+    opened: Open, api: FakeApi, page: str, query: dict[str, str]
+) -> None:
+    tree = opened(api, page, **query, tenant="beta")
+    assert not tree.exception
+    assert "This link is of another tenant" in html(tree)
+    assert not tree.dataframe
+    asked = {path for _, path, _ in api.calls}
+    assert asked == {"/v1/me"}
+    next(one for one in tree.button if one.key == "follow_link").click().run()
+    assert api.tenant == "beta"
+    assert not tree.exception
+
+
+@pytest.mark.parametrize(("page", "query"), PAGES, ids=IDS)
+def test_a_link_of_a_foreign_tenant_shows_nothing(
+    opened: Open, api: FakeApi, page: str, query: dict[str, str]
+) -> None:
+    tree = opened(api, page, **query, tenant="gamma<b>")
+    assert "This link can not be opened" in html(tree)
+    assert "<b>gamma" not in html(tree).replace("gamma&lt;b&gt;", "")
+    assert not tree.dataframe
+    assert {path for _, path, _ in api.calls} == {"/v1/me"}
+
+
+@pytest.mark.parametrize(
+    ("page", "query"),
+    [
+        ("events", {"event": "5"}),
+        ("rules", {"rule": "nope"}),
+        ("deliveries", {"delivery": "nope"}),
+        ("rejects", {"reject": "99"}),
+    ],
+)
+def test_what_is_not_of_this_tenant_is_not_found(
+    opened: Open, api: FakeApi, page: str, query: dict[str, str]
+) -> None:
+    tree = opened(api, page, **query)
+    assert not tree.exception
+    assert "ec-bad" in html(tree)
+    assert "no such" in html(tree) or "no event" in html(tree)
+
+
+@pytest.mark.parametrize("bad", ["x", "-1", "1.5", "٣", "9" * 40, "1000;", "../1"])
+def test_a_bad_event_number_is_dropped(opened: Open, api: FakeApi, bad: str) -> None:
+    tree = opened(api, "events", event=bad)
+    assert not tree.exception
+    assert all(f"/v1/events/{bad}" not in path for _, path, _ in api.calls)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize(("page", "query"), PAGES, ids=IDS)
+def test_hostile_values_are_only_text(opened: Open, page: str, query: dict[str, str], language: str) -> None:
+    tree = opened(FakeApi(hostile=True, language=language), page, **query)
+    assert not tree.exception
+    shown = html(tree)
+    for tag in ("<script", "<img", "<svg", '<a href="javascript'):
+        assert tag not in shown
+    assert "\u202e" not in everything(tree)
+    for kind in ("markdown", "caption", "title", "header", "subheader", "toast", "error", "warning", "info"):
+        assert not tree.get(kind), f"{kind} reads markdown"
+
+
+def test_a_session_that_ends_elsewhere_shows_within_a_run(opened: Open, api: FakeApi) -> None:
+    tree = opened(api, "rules")
+    assert "Pod OOM killed" in html(tree)
+    api.sessions.clear()
+    from app.identity import IDENTITIES
+
+    IDENTITIES.forget(SESSION)
+    tree.run()
+    assert "Your session has ended" in html(tree)
+    assert "Pod OOM killed" not in everything(tree)
+
+
+def test_a_rule_from_an_event(opened: Open, api: FakeApi) -> None:
+    tree = opened(api, "events", event="998")
+    next(one for one in tree.button if one.key == "make_rule").click().run()
+    assert not tree.exception
+    wanted = api._event({}, None, "998")[1]["event"]
+    assert tree.text_input(key="rule.name").value == wanted["type"]
+    previews = [body for method, path, body in api.calls if path == "/v1/rules/preview"]
+    assert previews[-1]["pattern"] == {"type": [wanted["type"]], "source": [wanted["source"]]}
+    assert previews[-1]["event_seq"] == 998
+    tree._page_hash = calc_hash("rules")
+    next(one for one in tree.button if one.key == "save").click().run()
+    assert not tree.exception
+    assert api.rules[-1]["pattern"] == {"type": [wanted["type"]], "source": [wanted["source"]]}
+    assert api.rules[-1]["buses"] == [api._event({}, None, "998")[1]["bus"]]
+
+
+def test_a_rule_is_changed_tested_and_deleted(opened: Open, api: FakeApi) -> None:
+    tree = opened(api, "rules", rule="r1")
+    tree.text_input(key="rule.name").set_value("Renamed").run()
+    next(one for one in tree.button if one.key == "test").click().run()
+    assert not tree.exception
+    assert api.rules[0]["name"] == "Renamed"
+    assert ("POST", "/v1/rules/r1/test", {}) in api.calls
+    assert "Add the keyword." in html(tree)
+    next(one for one in tree.button if one.key == "delete").click().run()
+    assert not tree.exception
+    assert [rule["id"] for rule in api.rules] == ["r2"]
+
+
+def test_a_rule_is_switched_off(opened: Open, api: FakeApi) -> None:
+    tree = opened(api, "rules")
+    next(one for one in tree.toggle if str(one.key).startswith("enabled.r1")).set_value(False).run()
+    assert not tree.exception
+    assert ("PATCH", "/v1/rules/r1", {"enabled": False}) in api.calls
+
+
+def test_viewers_see_no_way_to_change(opened: Open, api: FakeApi) -> None:
+    api.role = "viewer"
+    rules = opened(api, "rules", rule="r1")
+    assert not [one for one in rules.button if one.key in {"save", "test", "delete"}]
+    event = opened(api, "events", event="1000")
+    assert not [one for one in event.button if one.key == "make_rule"]
+    settings = opened(api, "settings", section="tokens")
+    assert "/v1/tokens" not in {path for _, path, _ in api.calls}
+    assert not settings.exception
+
+
+def test_a_token_is_shown_once(opened: Open, api: FakeApi) -> None:
+    tree = opened(api, "settings", section="tokens")
+    tree.text_input[0].set_value("billing")
+    tree.button[0].click().run()
+    assert not tree.exception
+    assert any(one.value == "export EVENTCENTER_TOKEN=ect_" + "Z" * 43 for one in tree.code)
+    tree.run()
+    assert "Z" * 43 not in everything(tree)
+
+
+def test_filters_are_in_the_question(opened: Open, api: FakeApi) -> None:
+    opened(
+        api,
+        "events",
+        advanced="true",
+        pattern='{"data":{"restarts":[1.50]}}',
+        **{"from": "2026-11-23T11:00:00Z", "to": "2026-11-23T11:30:00Z"},
+    )
+    asked = [path for _, path, _ in api.calls if path.startswith("/v1/events?")]
+    assert "from=2026-11-23T11%3A00%3A00Z" in asked[-1]
+    assert "%221.50" not in asked[-1]
+    assert "1.50" in asked[-1]
+
+
+def test_no_event_value_reads_as_html(opened: Open) -> None:
+    """The hostile text is there, escaped: it was not simply left out."""
+    tree = opened(FakeApi(hostile=True), "events", event="1000")
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html(tree)
+    assert "⟨U+202E⟩" in html(tree)
+    assert HOSTILE not in everything(tree)
