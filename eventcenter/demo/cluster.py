@@ -48,11 +48,13 @@ class Cluster:
                 pod.phase, pod.ready = "Running", True
                 pod.started = start - timedelta(hours=self._random.uniform(1, 200))
                 pod.memory = self._random.uniform(0.25, 0.6)
-                self._begin(self._measure(pod), self._random.uniform(0, 90))
+                self._begin(self._measure(pod), self._random.uniform(0, 180))
+            self._begin(self._traffic(deployment), self._random.uniform(0, 45))
             if deployment.leak:
                 self._begin(self._leak(deployment), self._within(3600 / deployment.leak))
         for node in self._nodes:
             self._begin(self._measure_node(node), self._random.uniform(0, 30))
+        self._begin(self._surges(), self._within(900))
         self._begin(self._rollouts(), self._within(300))
         self._begin(self._scaling(), self._within(200))
         self._begin(self._jobs(), 0)
@@ -162,10 +164,9 @@ class Cluster:
             self._tell_pod("deleted", pod, f"Deleted pod {pod.name}: {why}", reason="Killing")
 
     def _measure(self, pod: Pod) -> _Life:
-        """The pod's use of memory and processor, every one and a half minutes as long as it lives."""
+        """The pod's use of memory and processor, every three minutes as long as it lives."""
         while pod in pod.deployment.pods:
-            day = (self._now.hour * 3600 + self._now.minute * 60 + self._now.second) / 86400
-            load = 0.55 - 0.3 * math.cos(2 * math.pi * day) + self._random.gauss(0, 0.06)
+            load = self._load() + self._random.gauss(0, 0.06)
             pod.memory = min(max(pod.memory + self._random.gauss(0.005, 0.02), 0.15), 0.97)
             limit = pod.deployment.memory_mib * MIB
             usage = {
@@ -174,7 +175,7 @@ class Cluster:
                 "memoryRatio": round(pod.memory, 4),
             }
             self._tell_pod("metrics", pod, "Resource use", reason="Metrics", usage=usage)
-            yield 90 + self._random.uniform(-2, 2)
+            yield 180 + self._random.uniform(-5, 5)
 
     def _leak(self, deployment: Deployment, *, once: bool = False) -> _Life:
         """Now and then a pod takes more memory than it may: killed, started again, backed off if repeated."""
@@ -258,6 +259,58 @@ class Cluster:
             )
             yield self._within(20)
 
+    # -- traffic -------------------------------------------------------------------------------------
+
+    def _load(self) -> float:
+        """How busy the hour is: 0.25 at midnight, 0.85 at noon."""
+        day = (self._now.hour * 3600 + self._now.minute * 60 + self._now.second) / 86400
+        return 0.55 - 0.3 * math.cos(2 * math.pi * day)
+
+    def _traffic(self, deployment: Deployment) -> _Life:
+        """What the service answered, more often the busier the hour."""
+        while True:
+            pause = 12 / self._load() + self._random.uniform(0, 15)
+            self._tell_traffic("requests", deployment, pause, slow=1.0)
+            yield pause
+
+    def _surges(self) -> _Life:
+        """Now and then everybody comes at once: a service gets slow for some minutes and is scaled up."""
+        while True:
+            deployment = self._random.choice(self._deployments)
+            until = self._now + timedelta(seconds=self._random.uniform(120, 480))
+            slow = self._random.uniform(3, 12)
+            self._begin(self._scale(deployment, 2), self._random.uniform(20, 60))
+            while self._now < until:
+                pause = self._random.uniform(0.6, 2.4)
+                self._tell_traffic("slow", deployment, pause, slow=slow, severity="warning")
+                yield pause
+            yield 300 + self._within(1500)
+
+    def _tell_traffic(
+        self, kind: str, deployment: Deployment, seconds: float, *, slow: float, severity: Severity = "info"
+    ) -> None:
+        requests = max(round(seconds * 40 * self._load() * self._random.uniform(0.7, 1.3)), 1)
+        median = self._random.lognormvariate(3, 0.3) * slow
+        rate = min(0.002 * slow, 0.2)
+        data = {
+            "kind": "Service",
+            "metadata": {
+                "name": deployment.name,
+                "namespace": deployment.namespace,
+                "labels": {"app": deployment.name, "team": deployment.team},
+            },
+            "seconds": round(seconds, 1),
+            "requests": requests,
+            "errors": sum(self._random.random() < rate for _ in range(min(requests, 200))),
+            "latencyMs": {
+                "p50": round(median, 1),
+                "p95": round(median * self._random.uniform(2, 4), 1),
+                "p99": round(median * self._random.uniform(5, 9), 1),
+            },
+        }
+        subject = f"namespaces/{deployment.namespace}/services/{deployment.name}"
+        self._tell(f"service.{kind}", subject, "ingress-controller", data, severity)
+
     # -- deployments ---------------------------------------------------------------------------------
 
     def _rollouts(self) -> _Life:
@@ -328,22 +381,25 @@ class Cluster:
     def _scaling(self) -> _Life:
         """The autoscaler adds or takes a replica."""
         while True:
-            deployment = self._random.choice(self._deployments)
-            now = deployment.replicas
-            to = min(max(now + self._random.choice([-1, 1, 1, -1, 2]), 2), 9)
-            if to != now:
-                deployment.replicas = to
-                self._tell_deployment(
-                    "scaled",
-                    deployment,
-                    f"Scaled {deployment.name} from {now} to {to}",
-                    scaling={"from": now, "to": to, "cpuRatio": round(self._random.uniform(0.3, 0.95), 2)},
-                )
-                for pod in deployment.pods[to:]:
-                    self._stop_pod(pod, "scaled down")
-                for _ in range(to - len(deployment.pods)):
-                    self._begin(self._start_pod(self._new_pod(deployment)), self._random.uniform(0.1, 1))
+            change = self._random.choice([-2, -1, -1, 1, 1, 2])
+            self._begin(self._scale(self._random.choice(self._deployments), change), 0)
             yield 30 + self._within(90)
+
+    def _scale(self, deployment: Deployment, change: int) -> _Life:
+        before = deployment.replicas
+        deployment.replicas = after = min(max(before + change, 2), 9)
+        if after != before:
+            self._tell_deployment(
+                "scaled",
+                deployment,
+                f"Scaled {deployment.name} from {before} to {after}",
+                scaling={"from": before, "to": after, "cpuRatio": round(self._random.uniform(0.3, 0.95), 2)},
+            )
+            for pod in deployment.pods[after:]:
+                self._stop_pod(pod, "scaled down")
+            for _ in range(after - len(deployment.pods)):
+                yield self._random.uniform(0.1, 1)
+                yield from self._start_pod(self._new_pod(deployment))
 
     def _jobs(self) -> _Life:
         """A report every minute, a backup six times an hour."""
@@ -374,7 +430,7 @@ class Cluster:
         self._tell(f"node.{kind}", f"nodes/{node.name}", "node-controller", data, severity)
 
     def _measure_node(self, node: Node) -> _Life:
-        """The node's use, twice a minute while it answers."""
+        """The node's use, every minute while it answers."""
         while True:
             if node.ready:
                 pods = sum(pod.node is node for deployment in self._deployments for pod in deployment.pods)
@@ -387,7 +443,7 @@ class Cluster:
                     "pods": pods,
                 }
                 self._tell_node("metrics", node, "Resource use", reason="Metrics", usage=usage)
-            yield 30.0
+            yield 60.0
 
     def _troubles(self) -> _Life:
         """A node comes under pressure or is lost for some minutes."""

@@ -44,6 +44,7 @@ def test_six_hours_hold_everything_that_a_cluster_does(six_hours: list[Happening
         *("pod.crashloopbackoff", "pod.imagepullfailed", "pod.deleted", "pod.evicted", "pod.metrics"),
         *("deployment.rollout.started", "deployment.rollout.completed", "deployment.scaled"),
         *("node.pressure", "node.relieved", "node.metrics", "job.completed"),
+        *("service.requests", "service.slow"),
     }
     assert expected <= set(counts)
     assert 10_000 < len(six_hours) < 40_000
