@@ -65,7 +65,13 @@ class Delivery:
     """Sends what lies in the outbox. Safe to use from many threads; one request at a time per robot."""
 
     def __init__(
-        self, *, store: Store, secrets: SecretBox, clock: Clock, settings: Settings, http: httpx.Client
+        self,
+        *,
+        store: Store,
+        secrets: SecretBox,
+        clock: Clock,
+        settings: Settings,
+        http: httpx.BaseTransport,
     ) -> None:
         self._store = store
         self._secrets = secrets
@@ -136,6 +142,10 @@ class Delivery:
         """Until when the robot may not speak; None if it may."""
         now = self._clock.now()
         return self._store.read(lambda session: pace(session, robot_hash, now)).until
+
+    def close(self) -> None:
+        """Close idle connections; a later request opens its own."""
+        self._http.close()
 
     def _lock(self, robot_hash: str) -> threading.Lock:
         with self._locks_lock:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from alerts.delivery_book import DeliveryBook
 from alerts.engine import Engine
 from alerts.reading import ArchiveReader, EventReader
 from alerts.rule_book import RuleBook
-from alerts.sender import new_client
+from alerts.sender import new_transport
 from alerts.target_book import TargetBook
 from eventcenter.clock import Clock
 from eventcenter.errors import EventCenterError
@@ -54,14 +55,14 @@ class Alerts:
         secrets: SecretBox,
         clock: Clock,
         settings: Settings,
-        http: httpx.Client | None = None,
+        http: httpx.BaseTransport | None = None,
     ) -> None:
         events = ArchiveReader(queries) if isinstance(queries, Queries) else queries
         self._store = store
         self._clock = clock
         self.engine = Engine(store=store, events=events, clock=clock, settings=settings)
         self.delivery = Delivery(
-            store=store, secrets=secrets, clock=clock, settings=settings, http=http or new_client()
+            store=store, secrets=secrets, clock=clock, settings=settings, http=http or new_transport()
         )
         self.targets = TargetBook(
             store=store, secrets=secrets, clock=clock, settings=settings, delivery=self.delivery
@@ -124,7 +125,7 @@ class Alerts:
                 with lock:
                     busy.discard(robot)
 
-        with ThreadPoolExecutor(SENDERS, thread_name_prefix="deliver") as pool:
+        with closing(self.delivery), ThreadPoolExecutor(SENDERS, thread_name_prefix="deliver") as pool:
             while not stop.is_set():
                 self._delivery_wake.clear()
                 for robot in self._due():

@@ -96,8 +96,8 @@ class Events:
         return (not buses or stored.bus in buses) and pattern.match(stored.event)
 
 
-def http_to(robot: Robot) -> httpx.Client:
-    """A client whose requests the stand-in answers, without a network."""
+def http_to(robot: Robot) -> httpx.BaseTransport:
+    """A transport whose requests the stand-in answers, without a network."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         reply = robot.answer(
@@ -108,7 +108,7 @@ def http_to(robot: Robot) -> httpx.Client:
         )
         return httpx.Response(reply.status, content=reply.body, headers=dict(reply.headers))
 
-    return httpx.Client(transport=httpx.MockTransport(answer), trust_env=False)
+    return httpx.MockTransport(answer)
 
 
 @dataclass(kw_only=True)
