@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Element
 from streamlit.util import calc_hash
 
 from app import context, identity, session
@@ -50,7 +51,8 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
 
 def html(tree: AppTest) -> str:
     """All HTML of a page but the style sheet."""
-    return "\n".join(one.value for one in tree.get("html") if not one.value.startswith("<style>"))
+    found = [str(one.value) for one in tree.get("html") if isinstance(one, Element)]
+    return "\n".join(text for text in found if not text.startswith("<style>"))
 
 
 def everything(tree: AppTest) -> str:

@@ -75,7 +75,8 @@ def sign_in(browser: TestClient, **fields: str) -> int:
         "name": "ana",
         "password": PASSWORD,
     }
-    return browser.post("/auth/sign-in", data={**form, **fields}).status_code
+    status: int = browser.post("/auth/sign-in", data={**form, **fields}).status_code
+    return status
 
 
 @pytest.mark.parametrize(

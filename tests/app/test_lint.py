@@ -100,7 +100,7 @@ def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
 
 
 def from_catalogue(node: ast.expr) -> bool:
-    """An empty label, or texts of the catalogue without values of others: what Streamlit may read as markdown."""
+    """Empty, or texts of the catalogue without values of others: Streamlit may read it as markdown."""
     if isinstance(node, ast.Constant):
         return node.value in {"", None}
     if isinstance(node, ast.IfExp):

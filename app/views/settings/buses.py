@@ -57,12 +57,14 @@ def draw(viewer: Viewer) -> None:
 
 def _new(viewer: Viewer) -> None:
     notice.heading(t("buses.new"))
-    with st.form("new_bus", border=False, clear_on_submit=False):
+    made = st.session_state.get("buses.made", 0)
+    with st.form(f"new_bus.{made}", border=False):
         name = st.text_input(t("column.bus"), max_chars=127, help=t("buses.name_rule"))
         description = st.text_input(t("column.description"), max_chars=1000)
-        if st.form_submit_button(t("common.create"), type="primary", disabled=False):
+        if st.form_submit_button(t("common.create"), type="primary"):
             with notice.catching():
                 viewer.client.create_bus(name.strip(), description.strip())
+                st.session_state["buses.made"] = made + 1
                 st.cache_data.clear()
                 st.toast(t("common.saved"), icon=":material/check:")
                 st.rerun()

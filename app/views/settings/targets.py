@@ -84,7 +84,8 @@ def _switch(viewer: Viewer, target: Target) -> None:
 
 def _new(viewer: Viewer) -> None:
     notice.heading(t("targets.new"))
-    with st.form("new_target", border=False):
+    made = st.session_state.get("targets.made", 0)
+    with st.form(f"new_target.{made}", border=False):
         name = st.text_input(t("column.name"), max_chars=100, placeholder=t("targets.name_hint"))
         webhook = st.text_input(
             t("targets.webhook"),
@@ -115,5 +116,7 @@ def _new(viewer: Viewer) -> None:
                 viewer.client.create_target(
                     {"name": name.strip(), "kind": "dingtalk", "webhook": webhook.strip(), **given}
                 )
+                # A form of another key begins empty: the credentials do not stay in the page.
+                st.session_state["targets.made"] = made + 1
                 st.toast(t("common.saved"), icon=":material/check:")
                 st.rerun()
