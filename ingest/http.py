@@ -3,8 +3,8 @@
 import asyncio
 import base64
 import hmac
+import time
 from collections.abc import MutableMapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
@@ -37,6 +37,8 @@ _SUFFIX = "/events"
 _SMALL_BODY = 64 << 10
 _BYTES_IN_HAND = 512 << 20
 _SHOWN_ERROR = 2000
+_REMEMBER_S = 0.05
+_REMEMBERED = 4096
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
 _encode = msgspec.json.Encoder().encode
 
@@ -61,16 +63,6 @@ class SizedJournal(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Post:
-    """A request's headers that matter."""
-
-    token: str = ""
-    content_type: str = ""
-    content_encoding: str = ""
-    content_length: str = ""
-
-
 class Application:
     """`POST /v1/buses/{bus}/events`, `/healthz`, `/readyz` and `/metrics`."""
 
@@ -93,6 +85,7 @@ class Application:
         self._counts = metrics.Counts()
         self._metrics = metrics.Metrics(self._counts, committer.groups, journal.size)
         self._in_hand = 0
+        self._remembered: dict[tuple[bytes, str], tuple[str, float]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: answers.Send) -> None:
         """ASGI 3."""
@@ -130,11 +123,11 @@ class Application:
 
     async def _post(self, scope: Scope, receive: Receive, bus: str) -> tuple[int, bytes, bytes]:
         raw_headers: Sequence[tuple[bytes, bytes]] = scope["headers"]
-        post = _headers(raw_headers)
-        tenant = self._directory.authenticate(post.token).require("writer")
-        self._directory.bus(tenant, bus)
-        mode = mode_of(post.content_type)
-        packed = is_packed(post.content_encoding)
+        headers = dict(raw_headers)
+        tenant = self._tenant(headers.get(b"authorization", b""), bus)
+        content_type = headers.get(b"content-type", b"").decode("latin-1")
+        mode = mode_of(content_type)
+        packed = b"content-encoding" in headers and is_packed(headers[b"content-encoding"].decode("latin-1"))
         wait = bool(scope["query_string"]) and _waits(scope["query_string"])
         if self._in_hand > _BYTES_IN_HAND:
             raise Busy(
@@ -143,21 +136,33 @@ class Application:
                 remedy="send it again",
                 retry_after=1,
             )
+        announced = headers.get(b"content-length", b"").decode("latin-1")
         body = await read_body(
-            receive, announced=post.content_length, packed=packed, max_bytes=self._limits.max_body_bytes
+            receive, announced=announced, packed=packed, max_bytes=self._limits.max_body_bytes
         )
         self._in_hand += len(body)
         try:
-            headers = headers_of(raw_headers) if mode is Mode.BINARY else []
-            checked = await self._check(mode, headers, body)
-            return await self._keep(checked, tenant, bus, post.content_type, wait=wait)
+            event_headers = headers_of(raw_headers) if mode is Mode.BINARY else []
+            if self._pool is None or len(body) <= _SMALL_BODY:
+                checked = read(mode, event_headers, body, self._limits)
+            else:
+                checked = await self._pool.check(mode, event_headers, body)
+            return await self._keep(checked, tenant, bus, content_type, wait=wait)
         finally:
             self._in_hand -= len(body)
 
-    async def _check(self, mode: Mode, headers: list[tuple[bytes, bytes]], body: bytes) -> Checked:
-        if self._pool is None or len(body) <= _SMALL_BODY:
-            return read(mode, headers, body, self._limits)
-        return await self._pool.check(mode, headers, body)
+    def _tenant(self, authorization: bytes, bus: str) -> str:
+        """The tenant that the sender may post to this bus of. Raises Unauthenticated, Forbidden, NotFound."""
+        now = time.monotonic()
+        known = self._remembered.get((authorization, bus))
+        if known is not None and known[1] > now:
+            return known[0]
+        tenant = self._directory.authenticate(_bearer(authorization)).require("writer")
+        self._directory.bus(tenant, bus)
+        if len(self._remembered) >= _REMEMBERED:
+            self._remembered.clear()
+        self._remembered[authorization, bus] = (tenant, now + _REMEMBER_S)
+        return tenant
 
     async def _keep(
         self, checked: Checked, tenant: str, bus: str, content_type: str, *, wait: bool
@@ -241,16 +246,16 @@ class Application:
         return 200, b'{"status":"ok"}', answers.JSON, ()
 
     def _check_metrics_reader(self, scope: Scope) -> None:
-        raw: Sequence[tuple[bytes, bytes]] = scope["headers"]
-        token = _headers(raw).token if any(name == b"authorization" for name, _ in raw) else ""
+        headers = dict(scope["headers"])
         wanted = self._settings.metrics_token
-        if token:
+        if b"authorization" in headers:
+            token = _bearer(headers[b"authorization"])
             if wanted is not None and hmac.compare_digest(token.encode(), wanted.encode()):
                 return
             self._directory.authenticate(token).require_operator()
             return
         client = scope.get("client")
-        forwarded = any(name in {b"x-forwarded-for", b"forwarded"} for name, _ in raw)
+        forwarded = b"x-forwarded-for" in headers or b"forwarded" in headers
         if client is None or client[0] not in _LOOPBACK or forwarded:
             raise Unauthenticated(
                 "Metrics are for operators.",
@@ -259,36 +264,18 @@ class Application:
             )
 
 
-def _headers(raw: Sequence[tuple[bytes, bytes]]) -> _Post:
-    post = _Post()
-    for name, value in raw:
-        if name == b"authorization":
-            post.token = _bearer(value)
-        elif name == b"content-type":
-            post.content_type = value.decode("latin-1").strip()
-        elif name == b"content-encoding":
-            post.content_encoding = value.decode("latin-1")
-        elif name == b"content-length":
-            post.content_length = value.decode("latin-1")
-    if not post.token:
+def _bearer(authorization: bytes) -> str:
+    """The token of an Authorization header. Raises Unauthenticated."""
+    scheme, _, token = authorization.decode("latin-1").strip().partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token:
         raise Unauthenticated(
             "No token was sent.",
+            value=scheme[:20] or None,
             rule="each request carries Authorization: Bearer ect_…",
             remedy="make a token in Settings › Tokens or by `eventcenter token create`",
         )
-    return post
-
-
-def _bearer(value: bytes) -> str:
-    scheme, _, token = value.decode("latin-1").strip().partition(" ")
-    if scheme.lower() != "bearer":
-        raise Unauthenticated(
-            "The Authorization header is of another scheme.",
-            value=scheme,
-            rule="Authorization: Bearer ect_…",
-            remedy="send the token as Bearer",
-        )
-    return token.strip()
+    return token
 
 
 def _waits(query: bytes) -> bool:

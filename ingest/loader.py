@@ -5,6 +5,8 @@ crash at any point loads nothing twice and skips nothing: the blocks are read ag
 before the position are passed over. A journal file goes when all its blocks are in archives.
 """
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -31,6 +33,7 @@ _log = structlog.get_logger("loader")
 _LOOK_AGAIN_S = 0.01
 _RETRY_S = 2.0
 _IDLE_CHECKPOINT_S = 5.0
+_NICE = 10
 _REJECT_BYTES = 256 << 10
 
 
@@ -83,6 +86,7 @@ class Loader:
 
     def run(self, stop: threading.Event) -> None:
         """Step until `stop` is set; an error is logged and the step tried again."""
+        _yield_to_answers()
         idle_since: float | None = None
         while not stop.is_set():
             try:
@@ -243,6 +247,15 @@ class Loader:
             file.seek(damage.start)
             copy.write_bytes(file.read(damage.end - damage.start))
         _log.error("the journal is damaged; the bytes were kept aside", file=str(copy))
+
+
+def _yield_to_answers() -> None:
+    """Let this thread step back where the processors are short: who posts is waiting, an archive is not.
+
+    On Linux a thread has a priority of its own, which threads that it starts take over.
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
 def _load_or_bisect(

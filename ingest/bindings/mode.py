@@ -1,6 +1,7 @@
 """The content type decides how a body carries its events (HTTP binding 1.0, section 3)."""
 
 from enum import StrEnum
+from functools import lru_cache
 
 from eventcenter.errors import UnsupportedMediaType
 from ingest.validation.data import essence, is_utf8
@@ -24,6 +25,7 @@ class Mode(StrEnum):
     """One JSON event a line: our own way for bulk."""
 
 
+@lru_cache(maxsize=1024)
 def mode_of(content_type: str) -> Mode:
     """The mode that the `Content-Type` header ("" if there is none) stands for.
 

@@ -16,6 +16,7 @@ OPTIONAL = ("subject", "time", "datacontenttype", "dataschema")
 CORE = frozenset(REQUIRED + OPTIONAL)
 MAX_MEDIA_TYPE_LENGTH = 255
 MAX_SCHEMA_LENGTH = 2048
+MAX_TIME_LENGTH = 64
 INT32 = range(-(1 << 31), 1 << 31)
 
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
@@ -71,7 +72,7 @@ def check_attributes(members: Mapping[str, object], limits: Limits) -> Attribute
         "source": limits.max_source_length,
         "type": limits.max_type_length,
         "subject": limits.max_subject_length,
-        "time": 64,
+        "time": MAX_TIME_LENGTH,
         "datacontenttype": MAX_MEDIA_TYPE_LENGTH,
         "dataschema": MAX_SCHEMA_LENGTH,
     }

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 from eventcenter.errors import EventCenterError, InvalidInput, TooLarge
-from ingest.validation import fast
+from ingest.validation import fast, quick
 from ingest.validation.checked import Checked, Reject, reject
 from ingest.validation.exact import line_of_json
 from ingest.validation.json_text import broken, decode_utf8, too_deep
@@ -41,13 +41,21 @@ def check_array(body: bytes, limits: Limits) -> Checked:
 
 def check_one(raw: bytes, limits: Limits) -> Checked:
     """The one event of a structured body; refused events are told, not raised."""
-    return check_many([raw], limits)
+    line = quick.line_of_json(raw, limits)
+    if line is not None:
+        return Checked(payload=line, count=1)
+    try:
+        return Checked(payload=line_of_json(raw, limits), count=1)
+    except EventCenterError as error:
+        return Checked(payload=b"", count=0, rejects=(reject(0, error, raw, limits.max_event_bytes),))
 
 
 def check_many(parts: Sequence[bytes], limits: Limits) -> Checked:
     """The events of JSON texts, one each."""
     if not parts:
         return Checked(payload=b"", count=0)
+    if len(parts) == 1:
+        return check_one(parts[0], limits)
     payload = fast.lines_of(parts, limits)
     if payload is not None:
         return Checked(payload=payload, count=len(parts))
@@ -55,14 +63,14 @@ def check_many(parts: Sequence[bytes], limits: Limits) -> Checked:
     rejects: list[Reject] = []
     for start in range(0, len(parts), _GROUP):
         group = parts[start : start + _GROUP]
-        payload = fast.lines_of(group, limits) if 1 < len(group) < len(parts) else None
+        payload = fast.lines_of(group, limits) if len(group) < len(parts) else None
         if payload is not None:
             good.append(payload)
             continue
         for index, part in enumerate(group, start):
-            payload = fast.lines_of((part,), limits) if len(group) > 1 else None
+            line = quick.line_of_json(part, limits)
             try:
-                good.append(line_of_json(part, limits) if payload is None else payload)
+                good.append(line_of_json(part, limits) if line is None else line)
             except EventCenterError as error:
                 rejects.append(reject(index, error, part, limits.max_event_bytes))
     payload = b"".join(good)

@@ -23,29 +23,22 @@ from ingest.validation.attributes import (
     INT32,
     MAX_MEDIA_TYPE_LENGTH,
     MAX_SCHEMA_LENGTH,
+    MAX_TIME_LENGTH,
     is_media_type,
     is_uri,
 )
 from ingest.validation.data import is_json_type, kind_of_json_member
 from ingest.validation.limits import Limits
+from ingest.validation.quick import cut
 
 _MAX_SHAPES = 4096
-_MAX_TIME_LENGTH = 64
 _OPTIONAL_NAMES = ("subject", "time", "datacontenttype", "dataschema")
-
-
-class _Cut(msgspec.Struct):
-    """Cuts the text of `data` out of an event and skips the rest."""
-
-    data: msgspec.Raw = msgspec.Raw()
 
 
 class _Joined(Protocol):
     def __call__(self, parts: Iterable[str], /) -> str: ...
 
 
-_cut: Final = msgspec.json.Decoder(_Cut).decode
-_cut_all: Final = msgspec.json.Decoder(list[_Cut]).decode
 _split: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _encode: Final = msgspec.json.Encoder().encode
 _Aware = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -96,7 +89,7 @@ def _lines(parts: Sequence[bytes], array: bytes, limits: Limits) -> bytes:
     if nesting > limits.max_nesting:
         raise _Doubt
     # Each part is by itself one object: joined by commas they cannot make up another array.
-    texts: list[Any] = [cut.data for cut in map(_cut, parts)]
+    texts: list[Any] = [cut.data for cut in map(cut, parts)]
     events: list[dict[str, Any]] = jiter.from_json(
         array, catch_duplicate_keys=True, cache_mode="keys", allow_inf_nan=False
     )
@@ -113,7 +106,7 @@ def _lines(parts: Sequence[bytes], array: bytes, limits: Limits) -> bytes:
     ]
     longest = {
         "subject": limits.max_subject_length,
-        "time": _MAX_TIME_LENGTH,
+        "time": MAX_TIME_LENGTH,
         "datacontenttype": MAX_MEDIA_TYPE_LENGTH,
         "dataschema": MAX_SCHEMA_LENGTH,
     }

@@ -8,8 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from eventcenter.errors import EventCenterError
-from eventcenter.event import decode_line
-from ingest.validation import Limits, check_array, check_lines, fast
+from eventcenter.event import decode_line, encode_line
+from ingest.bindings import binary
+from ingest.validation import Limits, check_array, check_lines, fast, quick
 from ingest.validation.exact import event_of_json, line_of_json
 
 LIMITS = Limits()
@@ -189,3 +190,39 @@ def test_the_common_case_takes_the_fast_path() -> None:
         "",
     ):
         assert fast.lines_of([f"{{{base}{more}}}".encode(), f"{{{base}}}".encode()], LIMITS) is not None, more
+
+
+@given(events())
+@example(b'{"specversion":"1.0","id":"1","source":"/s","type":"t","time":"2026\\u002d11-01T00:00:00Z"}')
+@example(b'{"specversion":"1.0","id":"1","source":"/s","type":"t","ext":"%(id)s","data":\t[\t]}')
+def test_what_the_quick_check_takes_the_exact_check_takes_alike(raw: bytes) -> None:
+    line = quick.line_of_json(raw, LIMITS)
+    if line is not None:
+        assert line == line_of_json(raw, LIMITS)
+
+
+HEADER_NAMES = st.sampled_from(
+    ["id", "source", "type", "specversion", "subject", "time", "dataschema", "ext", "data", "a-b", "", "Bad"]
+)
+HEADER_VALUES = TIMES | TEXT | st.sampled_from(["1.0", "%41", "%", '"q"', "a b"])
+
+
+@given(
+    st.lists(st.tuples(HEADER_NAMES, HEADER_VALUES), max_size=4),
+    st.none() | TYPES,
+    VALUES | st.sampled_from(["", " ", " {} ", "\xff"]),
+)
+def test_binary_mode_agrees_with_its_quick_way(
+    changes: list[tuple[str, str]], content_type: str | None, body: str
+) -> None:
+    pairs = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t"} | dict(changes[:2])
+    headers = [
+        (f"ce-{name}".encode(), value.encode("utf-8", "replace"))
+        for name, value in [*pairs.items(), *changes[2:]]
+    ]
+    if content_type is not None:
+        headers.append((b"content-type", content_type.encode()))
+    raw = body.encode("latin-1") if body == "\xff" else body.encode("utf-8", "surrogatepass")
+    line = binary.quick_line(headers, raw, LIMITS)
+    if line is not None:
+        assert line == encode_line(binary.event_of_binary(headers, raw, LIMITS))
