@@ -37,6 +37,7 @@ def test_the_limits() -> None:
     assert f"{parse.MAX_LEVELS} levels" in limits
     assert f"{parse.MAX_CONDITIONS} conditions" in limits
     assert f"{parse.MAX_KEYS} keys" in limits
+    assert f"{parse.MAX_STEPS} keys below" in limits
 
 
 def test_every_operator_is_there() -> None:

@@ -234,6 +234,7 @@ REFUSED = [
     ('{"data":{"a.b":{"a.b":{"a.b":{"a.b":{"a.b":[1]}}}}}}', "data.a.b.a.b.a.b.a.b.a.b", "dots"),
     ('{"data.' + ".".join("a" * 40) + '":[1]}', "data." + ".".join("a" * 40), "32 keys"),
     ('{"type":[' + ",".join(["1"] * 501) + "]}", "type", "500 conditions"),
+    ('{"data":{' + ",".join(f'"k{i}":[1]' for i in range(201)) + "}}", "data.k200", "200 keys"),
     ('{"type":["' + "x" * 17_000 + '"]}', "", "16384 bytes"),
     ('{"$or":[' * 20 + '{"type":["a"]}' + "]}" * 20, "$or[0]" + ".$or[0]" * 15, "16 levels"),
     ('{"$or":[' * 1500 + '{"type":["a"]}' + "]}" * 1500, None, "levels"),
