@@ -1,8 +1,8 @@
 """The pattern language (docs/patterns.md): JSON in, a tree out, or every problem at once.
 
 Bounds: 16 KiB of JSON, 16 levels of objects, 500 conditions; in one path 32 keys, four of them with dots; in
-all paths together 200 keys below `data`, a path counting once for each of its readings. They keep the SQL small
-that a pattern becomes: its planning takes about 3 ms for each of these keys.
+all paths together 200 keys below `data`, a path counting once for each of its readings. They keep the SQL
+small that a pattern becomes: its planning takes about 3 ms for each of these keys.
 """
 
 import json

@@ -1,6 +1,7 @@
 """The edge cases of the event bus dialects, and what we decided: one row each, in Python and in SQL."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -159,7 +160,7 @@ def event_of(filling: Filling, data: str | None) -> Event:
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Filling:
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filling]:
     """An archive with the event of each case, in order: the event's seq is the case's number from 1."""
     folder: Path = tmp_path_factory.mktemp("cases")
     made = Filling(folder)
