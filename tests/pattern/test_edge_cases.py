@@ -165,7 +165,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filling]:
     folder: Path = tmp_path_factory.mktemp("cases")
     made = Filling(folder)
     made.add([event_of(made, data) for _, data, _ in CASES])
-    return made
+    yield made
+    made.archives.close()
 
 
 @pytest.mark.parametrize(
