@@ -117,7 +117,7 @@ class DeliveryBook:
                             "request": attempt.request,
                             "status": attempt.status,
                             "response": attempt.response,
-                            "text": words_of(attempt.outcome, attempt.errcode, attempt.response),
+                            "text": words_of(attempt),
                             "errcode": attempt.errcode,
                             "outcome": attempt.outcome,
                             "latency_ms": attempt.latency_ms,
@@ -167,7 +167,7 @@ def _shared(item: OutboxItem, names: _Names, last: Attempt | None) -> dict[str, 
         else {
             "outcome": last.outcome,
             "errcode": last.errcode,
-            "text": words_of(last.outcome, last.errcode, last.response),
+            "text": words_of(last),
             "latency_ms": last.latency_ms,
         },
     }

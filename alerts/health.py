@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from alerts.targets.dingtalk import ALL_CODES, Outcome
 from eventcenter.clock import rfc3339
-from eventcenter.store.models import Target
+from eventcenter.store.models import Attempt, Target
 
 Words = Mapping[str, str]
 
@@ -68,15 +68,16 @@ def note(target: Target, *, health: str, code: str, now: datetime, **more: Any) 
     target.health_detail = {"code": code, "since": since or rfc3339(now), **more}
 
 
-def words_of(outcome: str | None, errcode: int | None, response: str | None) -> Words | None:
-    """What an attempt's result means, for people."""
+def words_of(attempt: Attempt) -> Words | None:
+    """What came of an attempt, for people; None while it is under way."""
+    outcome, errcode = attempt.outcome, attempt.errcode
     if outcome is None:
         return None
     if outcome == INTERRUPTED:
         return _INTERRUPTED
     if outcome == Outcome.OK:
         return ALL_CODES["ok"].meaning
-    said = (response or "").lower()
+    said = (attempt.response or "").lower()
     rows = [row for row in ALL_CODES.values() if row.errcode == errcode and errcode is not None]
     for row in rows:
         if any(word in said for word in row.words):
@@ -86,7 +87,9 @@ def words_of(outcome: str | None, errcode: int | None, response: str | None) -> 
         return plain[0].meaning
     if outcome in {Outcome.RATE_LIMITED, Outcome.QUOTA}:
         return ALL_CODES["too_fast"].meaning
-    return ALL_CODES["unknown" if errcode is not None else "no_answer"].meaning
+    if errcode is not None:
+        return ALL_CODES["unknown"].meaning
+    return ALL_CODES["no_answer" if attempt.status is None else "bad_answer"].meaning
 
 
 INTERRUPTED: Final = "interrupted"

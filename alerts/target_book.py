@@ -257,7 +257,7 @@ def send_test(store: Store, delivery: Delivery, tenant_id: str, item_id: str, ro
             raise NotFound("The delivery is gone.", value=item_id)
         newest = select(Attempt).where(Attempt.outbox_id == item_id).order_by(Attempt.started_at.desc())
         last = session.scalars(newest.limit(1)).first()
-        text = None if last is None else words_of(last.outcome, last.errcode, last.response)
+        text = None if last is None else words_of(last)
         return shapes.Sent.model_validate(
             {
                 "delivery_id": item_id,
