@@ -1,6 +1,8 @@
 """Plotly charts on pandas frames, in our own template. Names in a chart are escaped: Plotly reads tags."""
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -128,13 +130,25 @@ def draw(figure: go.Figure, *, key: str) -> None:
     st.plotly_chart(figure, theme=None, config=_CONFIG, key=key)
 
 
-def draw_selectable(figure: go.Figure, zone: ZoneInfo, *, key: str) -> tuple[datetime, datetime] | None:
-    """A chart of which a range of time can be picked by dragging; the range, or None."""
-    state = st.plotly_chart(
-        figure, theme=None, config=_CONFIG, key=key, on_select="rerun", selection_mode="box"
-    )
-    boxes = state.get("selection", {}).get("box", []) if state else []
+def draw_selectable(
+    figure: go.Figure, zone: ZoneInfo, *, key: str, pick: Callable[[datetime, datetime], None]
+) -> None:
+    """A chart of which a range of time can be picked by dragging; `pick` is called before the next run.
+
+    By a callback, because a chart of moving time is another widget in the next run, without the selection.
+    """
+
+    def picked() -> None:
+        found = _picked(st.session_state.get(key), zone)
+        if found is not None:
+            pick(*found)
+
+    st.plotly_chart(figure, theme=None, config=_CONFIG, key=key, on_select=picked, selection_mode="box")
+
+
+def _picked(state: Any, zone: ZoneInfo) -> tuple[datetime, datetime] | None:
+    boxes = state["selection"]["box"] if state else []
     if not boxes or len(boxes[0].get("x", [])) != 2:
         return None
-    first, last = sorted(datetime.fromisoformat(str(x).replace(" ", "T")[:26]) for x in boxes[0]["x"])
+    first, last = sorted(datetime.fromisoformat(str(x)[:26]) for x in boxes[0]["x"])
     return first.replace(tzinfo=zone), last.replace(tzinfo=zone)

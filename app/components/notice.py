@@ -7,15 +7,13 @@ import streamlit as st
 
 from app.components.markup import Markup, build, join, show
 from app.i18n import t
-from eventcenter.errors import EventCenterError, Unauthenticated
+from eventcenter.errors import EventCenterError
 
 _BOX = '<div class="ec-note ec-$kind" role="status"><b>$title</b>$body</div>'
 
 
 def problem(error: EventCenterError) -> None:
-    """An error with its value, rule and way out. A session that is gone is not drawn but raised on."""
-    if isinstance(error, Unauthenticated):
-        raise error
+    """An error with its value, rule and way out."""
     lines = [
         build("<p><span>$label</span> $text</p>", label=t(f"error.{name}"), text=text, limit=600)
         for name, text in (("value", error.value), ("rule", error.rule), ("remedy", error.remedy))

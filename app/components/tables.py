@@ -23,13 +23,14 @@ def draw(
     key: str,
     widths: Mapping[str, int] | None = None,
     pinned: str | None = None,
-    clickable: bool = False,
+    opens: tuple[str, Sequence[object]] | None = None,
     pills: Mapping[str, Mapping[str, str]] | None = None,
     height: int | None = None,
-) -> int | None:
-    """Draw rows under the titles of `columns`; with `clickable` answers the row that was clicked.
+) -> None:
+    """Draw rows under the titles of `columns`.
 
-    `pills` names columns of few known words and the colour of each word.
+    `opens` is a query parameter and each row's value for it: a click on a row puts it into the URL. `pills`
+    names columns of few known words and the colour of each word.
     """
     table = frame(rows, list(columns))
     config: dict[str, Any] = {}
@@ -46,30 +47,28 @@ def draw(
         else:
             config[name] = st.column_config.TextColumn(title, width=width, pinned=pin)
     tall = min(ROW_HEIGHT * (len(rows) + 1) + 3, height or 660)
-    if not clickable:
-        st.dataframe(
-            table,
-            hide_index=True,
-            row_height=ROW_HEIGHT,
-            column_config=config,
-            height=tall,
-            key=key,
-            placeholder="–",
-        )
-        return None
-    state = st.dataframe(
+    turned = st.session_state.get(f"{key}.turned", 0)
+    widget = f"{key}.{turned}"
+
+    def opened() -> None:
+        # The rows as they were shown when the click was made: by the next run others may have come.
+        parameter, values = opens or ("", ())
+        cells = st.session_state[widget]["selection"]["cells"]
+        if cells and 0 <= int(cells[0][0]) < len(values):
+            st.query_params[parameter] = str(values[int(cells[0][0])])
+            st.session_state[f"{key}.turned"] = turned + 1
+
+    st.dataframe(
         table,
         hide_index=True,
         row_height=ROW_HEIGHT,
         column_config=config,
         height=tall,
-        key=key,
-        on_select="rerun",
+        key=widget,
+        on_select=opened if opens else "ignore",
         selection_mode="single-cell",
         placeholder="–",
     )
-    cells = state["selection"]["cells"]
-    return int(cells[0][0]) if cells and 0 <= int(cells[0][0]) < len(rows) else None
 
 
 def _cell(value: object) -> object:

@@ -113,13 +113,12 @@ def _table(viewer: Viewer, state: str, target: str | None, *, wide: bool) -> Non
         {"target": t("column.target"), "event": t("column.event")} if wide else {"event": t("column.event")}
     )
     columns |= {"attempts": t("column.attempts"), "answer": t("column.answer")} if wide else {}
-    turned = st.session_state.get("deliveries.turned", 0)
-    clicked = tables.draw(
+    tables.draw(
         [_row(one, viewer) for one in page.deliveries],
         columns,
-        key=f"deliveries.{turned}.{wide}",
+        key="deliveries.table",
         pinned="time",
-        clickable=True,
+        opens=("delivery", [one.id for one in page.deliveries]),
         pills={"state": {t(f"state.{name}"): colour for name, colour in _COLOURS.items()}},
         widths={
             "time": 140,
@@ -131,10 +130,7 @@ def _table(viewer: Viewer, state: str, target: str | None, *, wide: bool) -> Non
             "answer": 330,
         },
     )
-    if clicked is not None:
-        st.query_params["delivery"] = page.deliveries[clicked].id
-    if clicked is not None or pager.turned(way, page.next, len(page.deliveries), key="deliveries"):
-        st.session_state["deliveries.turned"] = turned + 1
+    if pager.turned(way, page.next, len(page.deliveries), key="deliveries"):
         st.rerun()
 
 

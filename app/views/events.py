@@ -1,6 +1,6 @@
 """Events: filters, a histogram that narrows the range, a table in pages, and one event in full."""
 
-from datetime import UTC
+from datetime import UTC, datetime
 
 import streamlit as st
 
@@ -153,13 +153,14 @@ def _histogram(viewer: Viewer, which: EventFilter) -> None:
     with st.container(key="ec-panel-histogram"):
         notice.heading(t("events.found", n=times.number(found.total)), aside=t("events.drag"))
         drawn = st.session_state.get("events.drawn", 0)
-        picked = charts.draw_selectable(
-            charts.stacked(found, viewer.zone, height=190, select=True), viewer.zone, key=f"histogram.{drawn}"
-        )
-    if picked is not None and (picked[1] - picked[0]).total_seconds() >= 1:
-        ranges.fix(*picked)
-        st.session_state["events.drawn"] = drawn + 1
-        st.rerun()
+        figure = charts.stacked(found, viewer.zone, height=190, select=True)
+        charts.draw_selectable(figure, viewer.zone, key=f"histogram.{drawn}", pick=_narrow)
+
+
+def _narrow(first: datetime, last: datetime) -> None:
+    if (last - first).total_seconds() >= 1:
+        ranges.fix(first, last)
+        st.session_state["events.drawn"] = st.session_state.get("events.drawn", 0) + 1
 
 
 def _table(viewer: Viewer, which: EventFilter, *, wide: bool) -> None:
@@ -172,19 +173,15 @@ def _table(viewer: Viewer, which: EventFilter, *, wide: bool) -> None:
     if wide:
         columns |= {"subject": t("column.subject"), "bus": t("column.bus"), "data": t("column.data")}
     rows = [_row(one, viewer) for one in page.events]
-    turned = st.session_state.get("events.turned", 0)
-    clicked = tables.draw(
+    tables.draw(
         rows,
         columns,
-        key=f"events.{turned}.{wide}",
+        key="events.table",
         pinned="time",
-        clickable=True,
+        opens=("event", [one.seq for one in page.events]),
         widths={"time": 150, "type": 220, "source": 200, "subject": 190, "bus": 90, "data": 420},
     )
-    if clicked is not None:
-        st.query_params["event"] = str(page.events[clicked].seq)
-    if clicked is not None or pager.turned(way, page.next, len(page.events), key="events"):
-        st.session_state["events.turned"] = turned + 1
+    if pager.turned(way, page.next, len(page.events), key="events"):
         st.rerun()
 
 

@@ -47,14 +47,12 @@ def show(viewer: Viewer) -> None:
 
 
 def _table(viewer: Viewer, bus: str | None) -> None:
-    state = st.session_state
     way = pager.cursors("rejects", f"{viewer.tenant.id}.{bus}")
     page = viewer.client.rejects(bus=bus, limit=_PAGE, cursor=way[-1])
     if not page.rejects:
         notice.empty(t("empty.rejects"), t("empty.rejects_text"))
         return
-    turned = state.get("rejects.turned", 0)
-    clicked = tables.draw(
+    tables.draw(
         [_row(one, viewer) for one in page.rejects],
         {
             "time": t("column.received_at"),
@@ -63,15 +61,12 @@ def _table(viewer: Viewer, bus: str | None) -> None:
             "error": t("column.error"),
             "size": t("column.size"),
         },
-        key=f"rejects.{turned}",
+        key="rejects.table",
         pinned="time",
-        clickable=True,
+        opens=("reject", [one.id for one in page.rejects]),
         widths={"time": 150, "bus": 90, "reason": 110, "error": 480, "size": 80},
     )
-    if clicked is not None:
-        st.query_params["reject"] = str(page.rejects[clicked].id)
-    if clicked is not None or pager.turned(way, page.next, len(page.rejects), key="rejects"):
-        state["rejects.turned"] = turned + 1
+    if pager.turned(way, page.next, len(page.rejects), key="rejects"):
         st.rerun()
 
 

@@ -104,3 +104,21 @@ def _sign_out(page: Page, say: Say) -> None:
     page.wait_for_url(re.compile("/auth/sign-in"))
     page.goto(page.url.split("/auth/")[0] + "/events")
     page.wait_for_url(re.compile(r"/auth/sign-in\?next=%2Fevents"))
+
+
+def test_dragging_over_the_histogram_narrows_the_range(chromium: Browser, house: House) -> None:
+    token = house.product.token("writer")
+    _send(house, token, "com.example.drag", "drag-1")
+    context, page = visit(chromium, house, "en-US")
+    go(page, house, "/events?span=15m")
+    plot = page.locator(".nsewdrag").first
+    plot.wait_for()
+    box = plot.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.99, box["y"] + 42, steps=8)
+    page.mouse.up()
+    page.wait_for_url(re.compile(r"from=.*&to="))
+    expect(page.locator(".ec-caption").first).to_contain_text("Range:")
+    context.close()
