@@ -19,8 +19,8 @@ from tests.support.product import Product, free_port, request, wait_until
 
 ROOT = Path(__file__).parents[2]
 PAGES = {
-    "overview": "/?range=6h",
-    "events": "/events?range=6h",
+    "overview": "/",
+    "events": "/events",
     "rules": "/rules",
     "deliveries": "/deliveries",
     "rejects": "/rejects",
