@@ -40,6 +40,11 @@ class Placeholder:
     filters: tuple[tuple[str, tuple[Argument, ...]], ...]
     written: str
 
+    @property
+    def for_address(self) -> bool:
+        """Whether the last filter makes it fit for a link's address."""
+        return bool(self.filters) and self.filters[-1][0] == "url"
+
     def value(self, values: EventValues, zone: tzinfo) -> Value:
         """The filtered value, or MISSING."""
         value = values.get(self.path)
@@ -98,7 +103,8 @@ class Template:
                 value = part.value(values, zone)
                 if value is MISSING:
                     missing[".".join(part.path)] = None
-                    value = NOTHING
+                    # A dash is for readers; in an address nothing is nothing.
+                    value = "" if part.for_address else NOTHING
                 piece = done[part.written] = _shown(value, escape)
             out.append(piece)
             length += len(piece)
@@ -166,7 +172,7 @@ def _place_problem(parts: Sequence[str | Placeholder], before: str, placeholder:
         return None
     if _LINK_HOST.fullmatch(whole, opened + 2) is None:
         return "an event must not choose where a link leads: write https://host/ before the placeholder"
-    if not placeholder.filters or placeholder.filters[-1][0] != "url":
+    if not placeholder.for_address:
         return f"in a link's address the last filter is url: ${{{placeholder.written.strip()} | url}}"
     return None
 

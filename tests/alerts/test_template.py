@@ -70,6 +70,7 @@ FOUND = [
     ("${data.wild|number} ${data.wild|date}", "1e999999999 1e999999999"),
     ("${data.name|json} ${data.a.b.0|json} ${data.yes|json}", '"web-1" 1.0 true'),
     ("${type | url} [x](https://h/q?n=${data.name|url})", "order.paid [x](https://h/q?n=web%2D1)"),
+    ("[x](https://h/?q=${data.nope | url})", "[x](https://h/?q=)"),
     ("$${id} costs $5 and {id} $ {id} $", "${id} costs $5 and {id} $ {id} $"),
     ("", ""),
 ]
