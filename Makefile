@@ -46,7 +46,7 @@ bench: $(VENV)/.dev ## the benchmarks; they print ratios
 	$(BIN)/python -m pytest -m bench -s -o timeout=0
 
 screenshots: $(VENV)/.dev ## every page, light and dark, empty and full, both languages
-	$(BIN)/python -m tests.browser.screenshots
+	$(BIN)/python -m tests.browser.screenshots $(SHOTS)
 
 lock: $(VENV)/.dev ## make requirements/*.txt again from requirements/*.in
 	$(BIN)/pip install --quiet uv

@@ -102,7 +102,7 @@ def _send_file(sender: Sender, name: str) -> bool:
                     err.print(f"event {batch[refusal.index].place}: {refusal.error}", markup=False)
             progress.update(task, completed=batch[-1].read)
     if refused > _SHOWN:
-        err.print(f"… and {refused - _SHOWN} more; the page Events shows all rejects", markup=False)
+        err.print(f"… and {refused - _SHOWN} more; the page Rejects shows them all", markup=False)
     typer.echo(f"{accepted} accepted, {refused} rejected")
     return refused == 0
 

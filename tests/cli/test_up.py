@@ -199,7 +199,9 @@ def test_a_killed_process_comes_back(up: Up) -> None:
     for name, port in (("ingest", "INGEST"), ("server", "API")):
         before = up.children()[name]
         os.kill(before, signal.SIGKILL)
-        wait_until(lambda name=name, before=before: up.children().get(name, before) != before, 30)
+
+        def again(name: str = name, before: int = before) -> bool:
+            return up.children().get(name, before) != before
 
         def ready(port: str = port) -> bool:
             try:
@@ -207,6 +209,7 @@ def test_a_killed_process_comes_back(up: Up) -> None:
             except httpx.TransportError:
                 return False
 
+        wait_until(again, 30)
         wait_until(ready, 60)
 
 
