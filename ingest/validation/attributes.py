@@ -102,7 +102,8 @@ def check_attributes(members: Mapping[str, object], limits: Limits) -> Attribute
         time=text.get("time"),
         datacontenttype=text.get("datacontenttype"),
         dataschema=text.get("dataschema"),
-        extensions=extensions,
+        # In alphabetical order, so that every way of checking writes the same line.
+        extensions=dict(sorted(extensions.items())),
     )
 
 

@@ -1,12 +1,15 @@
 """Turns many good events into journal lines at once, with checks that run in C over the whole batch.
 
 It never refuses and never explains. In any doubt it gives the batch back, and the exact check decides; what
-it does accept, it writes byte for byte as the exact check would (tests/ingest/test_paths_agree.py). One JSON
-reader finds duplicate keys, bad UTF-8, lone surrogates, NaN and bad grammar; a second one cuts out the text
-of `data`; attributes are checked as columns.
+it does accept, it writes byte for byte as the exact check would (tests/ingest/test_paths_agree.py).
+
+The events first become a table: columns of attributes, and the text of each one's data. There are two ways to
+it. Events in compact JSON with the attributes of earlier ones are decoded into a fixed layout; written out
+again they have the same length only if no key came twice, so that just their data needs the reader that finds
+duplicate keys. All others go through that reader as a whole, and teach the layout their attributes.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import repeat
@@ -15,7 +18,7 @@ from typing import Annotated, Any, Final, Protocol
 import jiter
 import msgspec
 
-from eventcenter.event import SPECVERSION
+from eventcenter.event import SPECVERSION, single_line
 from ingest.validation.attributes import (
     CONTROL,
     CORE,
@@ -31,8 +34,19 @@ from ingest.validation.data import is_json_type, kind_of_json_member
 from ingest.validation.limits import Limits
 from ingest.validation.quick import cut
 
-_MAX_SHAPES = 4096
-_OPTIONAL_NAMES = ("subject", "time", "datacontenttype", "dataschema")
+_NAMES: Final = (
+    "specversion",
+    "id",
+    "source",
+    "type",
+    "subject",
+    "time",
+    "datacontenttype",
+    "dataschema",
+)
+_MAX_LEARNED = 24
+_Aware = Annotated[datetime, msgspec.Meta(tz=True)]
+_DOUBTS = (ValueError, TypeError, KeyError, msgspec.MsgspecError, RecursionError)
 
 
 class _Joined(Protocol):
@@ -40,121 +54,172 @@ class _Joined(Protocol):
 
 
 _split: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_encode: Final = msgspec.json.Encoder().encode
-_Aware = Annotated[datetime, msgspec.Meta(tz=True)]
+_encoder: Final = msgspec.json.Encoder()
 _counted: Final[Callable[[bytes, bytes], int]] = bytes.count
 _tabbed: Final[_Joined] = "\t".join
 
 
-class _Doubt(Exception):
+class _Doubt(ValueError):
     """Let the exact check decide."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Shape:
-    """What the keys of an event say: which attributes and data it has."""
+class _Table:
+    """Events as columns; None stands for what an event does not have."""
 
-    optional: frozenset[str]
-    extensions: tuple[str, ...]
-    data: bool
-    template: str
-    """The JSON text of extensions that are all plain strings, for `%` with the event's members."""
+    core: Mapping[str, Sequence[Any]]
+    """By name, all of `_NAMES`."""
+    extensions: Mapping[str, Sequence[Any]]
+    """By name, in alphabetical order."""
+    texts: Sequence[Any]
+    """The JSON text of data (bytes or alike); empty where there is none."""
+    spaced: bool
+    """Whether a text may hold TAB, LF or CR."""
 
 
-_shapes: dict[tuple[str, ...], _Shape] = {}
+class _Layout:
+    """Decodes events that have no other attributes than those it has learned."""
+
+    def __init__(self) -> None:
+        self._extensions: tuple[str, ...] = ()
+        self._learn(())
+
+    def table(self, parts: Sequence[bytes]) -> _Table | None:
+        """The events' table, or None where they are not compact or have other attributes."""
+        try:
+            if len(_encoder.encode(self._decode(parts[0]))) != len(parts[0]):
+                return None
+            events = list(map(self._decode, parts))
+        except msgspec.MsgspecError:
+            return None
+        # No event's shortest form is longer than itself: if the sums are equal, so is each.
+        if len(_encoder.encode_lines(events)) != sum(map(len, parts)) + len(parts):
+            return None
+        *columns, texts = zip(*map(msgspec.structs.astuple, events), strict=True)
+        core = dict(zip(_NAMES, columns, strict=False))
+        array = b"[%b]" % b",".join(texts if all(texts) else filter(None, texts))
+        _find_duplicates(array)
+        extensions = dict(zip(self._extensions, columns[len(_NAMES) :], strict=True))
+        return _Table(core, extensions, texts, _is_spaced(array))
+
+    def learn(self, extensions: Iterable[str]) -> None:
+        """Make room for these attributes, and forget all others where they are too many together."""
+        wanted = sorted({*self._extensions, *extensions})
+        if len(wanted) > _MAX_LEARNED:
+            wanted = sorted(extensions)[:_MAX_LEARNED]
+        if tuple(wanted) != self._extensions:
+            self._learn(tuple(wanted))
+
+    def _learn(self, extensions: tuple[str, ...]) -> None:
+        self._extensions = extensions
+        fields: list[Any] = [(name, str) for name in _NAMES[:4]]
+        # A default of None that null cannot give: null is no string, and for an extension attribute, which
+        # may be anything, leaving it out makes the written form shorter.
+        fields += [(name, str, None) for name in _NAMES[4:]]
+        fields += [(f"extension_{name}", Any, None) for name in extensions]
+        fields.append(("data", msgspec.Raw, msgspec.Raw()))
+        layout = msgspec.defstruct(
+            "Layout",
+            fields,
+            rename={f"extension_{name}": name for name in extensions},
+            forbid_unknown_fields=True,
+            omit_defaults=True,
+            gc=False,
+        )
+        self._decode = msgspec.json.Decoder(layout).decode
+
+
+_layout = _Layout()
 
 
 def lines_of_array(body: bytes, limits: Limits) -> tuple[bytes, int] | None:
     """As `lines_of`, for the events of a JSON array."""
     try:
         parts = [bytes(raw) for raw in _split(body)]
-        return (_lines(parts, body, limits), len(parts)) if parts else (b"", 0)
-    except (_Doubt, ValueError, TypeError, KeyError, msgspec.MsgspecError, RecursionError):
+        return (_lines(parts, limits), len(parts)) if parts else (b"", 0)
+    except _DOUBTS:
         return None
 
 
 def lines_of(parts: Sequence[bytes], limits: Limits) -> bytes | None:
     """The journal lines of the JSON events `parts`, or None if one of them is in doubt."""
     try:
-        return _lines(parts, b"[%b]" % b",".join(parts), limits)
-    except (_Doubt, ValueError, TypeError, KeyError, msgspec.MsgspecError, RecursionError):
+        return _lines(parts, limits)
+    except _DOUBTS:
         return None
 
 
-def _lines(parts: Sequence[bytes], array: bytes, limits: Limits) -> bytes:
+def _lines(parts: Sequence[bytes], limits: Limits) -> bytes:
     if max(map(len, parts)) > limits.max_event_bytes:
         raise _Doubt
     # No more brackets than levels allowed: a bound on nesting that needs no parser.
     nesting = max(map(_counted, parts, repeat(b"{"))) + max(map(_counted, parts, repeat(b"[")))
     if nesting > limits.max_nesting:
         raise _Doubt
+    table = _layout.table(parts) or _table(parts, limits)
+    return _rows(table, limits)
+
+
+def _table(parts: Sequence[bytes], limits: Limits) -> _Table:
+    """The table of events in any form. Raises what `_DOUBTS` names."""
     # Each part is by itself one object: joined by commas they cannot make up another array.
-    texts: list[Any] = [cut.data for cut in map(cut, parts)]
-    events: list[dict[str, Any]] = jiter.from_json(
+    texts = [found.data for found in map(cut, parts)]
+    array = b"[%b]" % b",".join(parts)
+    events = _find_duplicates(array)
+    names = sorted({name for keys in set(map(tuple, events)) for name in keys} - CORE - {"data"})
+    for name in names:
+        # `data_base64` ends here too, since no extension attribute has such a name.
+        if EXTENSION_NAME.fullmatch(name) is None or len(name) > limits.max_extension_name_length:
+            raise _Doubt
+    core = {name: [event.get(name) for event in events] for name in _NAMES}
+    extensions = {name: [event.get(name) for event in events] for name in names}
+    _layout.learn(names)
+    return _Table(core, extensions, texts, _is_spaced(array))
+
+
+def _is_spaced(array: bytes) -> bool:
+    return b"\t" in array or b"\n" in array or b"\r" in array
+
+
+def _find_duplicates(array: bytes) -> list[dict[str, Any]]:
+    """The array's values. Raises ValueError for duplicate keys and all that is not strict JSON."""
+    found: list[dict[str, Any]] = jiter.from_json(
         array, catch_duplicate_keys=True, cache_mode="keys", allow_inf_nan=False
     )
-    count = len(events)
-    keys = list(map(tuple, events))
-    shapes = {key: _shape(key, limits) for key in set(keys)}
-    present = frozenset[str]().union(*(shape.optional for shape in shapes.values()))
-    if [event["specversion"] for event in events].count(SPECVERSION) != count:
+    return found
+
+
+def _rows(table: _Table, limits: Limits) -> bytes:
+    core, texts = table.core, table.texts
+    count = len(texts)
+    if core["specversion"].count(SPECVERSION) != count:
         raise _Doubt
-    columns: list[Iterable[str]] = [
-        _required([event["id"] for event in events], limits.max_id_length),
-        _required([event["source"] for event in events], limits.max_source_length),
-        _required([event["type"] for event in events], limits.max_type_length),
-    ]
-    longest = {
-        "subject": limits.max_subject_length,
-        "time": MAX_TIME_LENGTH,
-        "datacontenttype": MAX_MEDIA_TYPE_LENGTH,
-        "dataschema": MAX_SCHEMA_LENGTH,
-    }
-    distinct: dict[str, set[str]] = {}
-    for name in _OPTIONAL_NAMES:
-        if name not in present:
-            columns.append(repeat("", count))
-            continue
-        column = _optional([event.get(name) for event in events], longest[name])
-        columns.append(column)
-        if name == "time":
-            _check_times(column)
-        elif name != "subject":
-            distinct[name] = set(column) - {""}
-    if not all(map(is_media_type, distinct.get("datacontenttype", ()))):
+    subjects = _optional(core["subject"], limits.max_subject_length)
+    times = _optional(core["time"], MAX_TIME_LENGTH)
+    _check_times([time for time in times if time])
+    types = _optional(core["datacontenttype"], MAX_MEDIA_TYPE_LENGTH)
+    distinct_types = set(types) - {""}
+    schemas = _optional(core["dataschema"], MAX_SCHEMA_LENGTH)
+    if not all(map(is_media_type, distinct_types)) or not all(map(is_uri, set(schemas) - {""})):
         raise _Doubt
-    if not all(map(is_uri, distinct.get("dataschema", ()))):
-        raise _Doubt
-    columns.append(_extensions(events, keys, shapes))
-    columns.append(_kinds(texts, keys, shapes, columns[5], distinct.get("datacontenttype", set())))
-    if b"\t" in array or b"\n" in array or b"\r" in array:
-        texts = [_compact(text) for text in texts]
+    columns = (
+        _required(core["id"], limits.max_id_length),
+        _required(core["source"], limits.max_source_length),
+        _required(core["type"], limits.max_type_length),
+        subjects,
+        times,
+        types,
+        schemas,
+        _extensions(table.extensions, count),
+        _kinds(texts, types, distinct_types),
+    )
     heads = "\n".join(map(_tabbed, zip(*columns, strict=True))).encode().split(b"\n")
+    if table.spaced:
+        texts = [single_line(bytes(text)) for text in texts]
     return b"\n".join(map(b"\t".join, zip(heads, texts, strict=True))) + b"\n"
 
 
-def _shape(keys: tuple[str, ...], limits: Limits) -> _Shape:
-    known = _shapes.get(keys)
-    if known is None:
-        extensions = tuple(key for key in keys if key not in CORE and key != "data")
-        for name in extensions:
-            # `data_base64` ends here too, since its name is none of an extension: the exact check takes it.
-            if EXTENSION_NAME.fullmatch(name) is None or len(name) > limits.max_extension_name_length:
-                raise _Doubt
-        members = ",".join(f'"{name}":"%({name})s"' for name in extensions)
-        known = _Shape(
-            optional=frozenset(keys) & frozenset(_OPTIONAL_NAMES),
-            extensions=extensions,
-            data="data" in keys,
-            template=f"{{{members}}}" if members else "",
-        )
-        if len(_shapes) >= _MAX_SHAPES:
-            _shapes.clear()
-        _shapes[keys] = known
-    return known
-
-
-def _required(column: list[str], longest: int) -> list[str]:
+def _required(column: Sequence[str], longest: int) -> Sequence[str]:
     lengths = list(map(len, column))
     if min(lengths) == 0 or max(lengths) > longest:
         raise _Doubt
@@ -162,15 +227,18 @@ def _required(column: list[str], longest: int) -> list[str]:
     return column
 
 
-def _optional(found: list[str | None], longest: int) -> list[str]:
+def _optional(found: Sequence[str | None], longest: int) -> Sequence[str]:
+    missing = found.count(None)
+    if missing == len(found):
+        return [""] * missing
     if "" in found:
         raise _Doubt
-    column = ["" if value is None else value for value in found] if None in found else found
-    joined = "".join(column)  # type: ignore[arg-type]  # raises TypeError for what is no string
-    if max(map(len, column)) > longest:  # type: ignore[arg-type]
+    column: Sequence[str] = ["" if value is None else value for value in found]
+    # Raises TypeError for what is no string.
+    _check_characters("".join(column))
+    if max(map(len, column)) > longest:
         raise _Doubt
-    _check_characters(joined)
-    return column  # type: ignore[return-value]
+    return column
 
 
 def _check_characters(text: str) -> None:
@@ -179,8 +247,7 @@ def _check_characters(text: str) -> None:
         raise _Doubt
 
 
-def _check_times(column: list[str]) -> None:
-    times = [time for time in column if time] if "" in column else column
+def _check_times(times: Sequence[str]) -> None:
     if not times:
         return
     msgspec.convert(times, list[_Aware])
@@ -194,69 +261,46 @@ def _check_times(column: list[str]) -> None:
         raise _Doubt
 
 
-def _extensions(
-    events: list[dict[str, Any]], keys: list[tuple[str, ...]], shapes: dict[tuple[str, ...], _Shape]
-) -> Iterable[str]:
-    names = {name for shape in shapes.values() for name in shape.extensions}
-    if not names:
-        return repeat("", len(events))
-    plain = True
-    for name in names:
-        absent = None in (column := [event.get(name) for event in events])
-        values: list[Any] = [value for value in column if value is not None] if absent else column
-        if absent and len(values) != sum(name in shape.extensions for shape in map(shapes.__getitem__, keys)):
-            raise _Doubt
-        kinds = set(map(type, values))
-        if kinds == {str}:
-            joined = "".join(values)
-            _check_characters(joined)
-            plain = plain and '"' not in joined and "\\" not in joined
-        elif kinds <= {str, int, bool}:
-            plain = False
-            _check_mixed(values)
-        else:
-            raise _Doubt
-    if plain and len(shapes) == 1:
-        return map(next(iter(shapes.values())).template.__mod__, events)
-    if plain:
-        return [shapes[key].template % event for key, event in zip(keys, events, strict=True)]
+def _extensions(columns: Mapping[str, Sequence[Any]], count: int) -> Iterable[str]:
+    """The JSON text of each event's extension attributes, "" where it has none."""
+    used = {name: column for name, column in columns.items() if column.count(None) != count}
+    if not used:
+        return repeat("", count)
+    plain = [_are_plain(column) for column in used.values()]
+    if all(plain) and not any(None in column for column in used.values()):
+        template = ",".join(f'"{name}":"%s"' for name in used)
+        return map(f"{{{template}}}".__mod__, zip(*used.values(), strict=True))
+    members = [
+        [None if value is None else f'"{name}":{_encoder.encode(value).decode()}' for value in column]
+        for name, column in used.items()
+    ]
     return [
-        _encode({name: event[name] for name in shapes[key].extensions}).decode()
-        if shapes[key].extensions
-        else ""
-        for key, event in zip(keys, events, strict=True)
+        f"{{{','.join(present)}}}" if (present := [member for member in row if member is not None]) else ""
+        for row in zip(*members, strict=True)
     ]
 
 
-def _check_mixed(values: list[Any]) -> None:
-    for value in values:
+def _are_plain(column: Sequence[Any]) -> bool:
+    """Whether all values are strings that need no escape in JSON."""
+    kinds = set(map(type, column))
+    if kinds == {str}:
+        joined = "".join(column)
+        _check_characters(joined)
+        return '"' not in joined and "\\" not in joined
+    if not kinds <= {str, int, bool, type(None)}:
+        raise _Doubt
+    for value in column:
         if isinstance(value, str):
             _check_characters(value)
-        elif value not in INT32:
+        elif value is not None and value not in INT32:
             raise _Doubt
+    return False
 
 
-def _kinds(
-    texts: list[Any],
-    keys: list[tuple[str, ...]],
-    shapes: dict[tuple[str, ...], _Shape],
-    types: Iterable[str],
-    distinct: set[str],
-) -> Iterable[str]:
+def _kinds(texts: Sequence[Any], types: Sequence[str], distinct: set[str]) -> Iterable[str]:
     if all(map(is_json_type, distinct)):
-        if all(shape.data for shape in shapes.values()):
-            return repeat("json", len(texts))
-        return ["json" if shapes[key].data else "" for key in keys]
+        return repeat("json", len(texts)) if all(texts) else ["json" if text else "" for text in texts]
     return [
-        kind_of_json_member(bytes(text[:1] if isinstance(text, bytes) else bytes(text)[:1]), media_type)
-        if shapes[key].data
-        else ""
-        for text, key, media_type in zip(texts, keys, types, strict=True)
+        kind_of_json_member(bytes(text)[:1], media_type) if text else ""
+        for text, media_type in zip(texts, types, strict=True)
     ]
-
-
-def _compact(text: Any) -> bytes:
-    raw = bytes(text)
-    if b"\n" in raw or b"\t" in raw or b"\r" in raw:
-        return msgspec.json.format(raw, indent=-1)
-    return raw

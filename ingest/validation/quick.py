@@ -93,7 +93,7 @@ def line_of(members: Mapping[str, Any], data: bytes, kind: DataKind | None, limi
         return None
     head = (
         f"{event_id}\t{source}\t{type_}\t{subject or ''}\t{time or ''}\t{media_type or ''}\t{schema or ''}\t"
-        f"{_encode(extensions).decode() if extensions else ''}\t{kind or ''}\t"
+        f"{_encode(dict(sorted(extensions.items()))).decode() if extensions else ''}\t{kind or ''}\t"
     )
     return b"%b%b\n" % (head.encode(), single_line(data))
 
