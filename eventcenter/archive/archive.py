@@ -157,7 +157,9 @@ class Archive:
                 self._condition.notify_all()
 
     def _open(self) -> duckdb.DuckDBPyConnection:
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Level by level: with `parents` alone the mode would count for the last one only.
+        self._folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._folder.mkdir(exist_ok=True, mode=0o700)
         temporary = self._folder / "tmp"
         path = self._folder / "main.duckdb"
         try:

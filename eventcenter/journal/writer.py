@@ -42,7 +42,9 @@ class JournalWriter:
         Raises Conflict where another process writes to it already.
         """
         self._folder = folder / writer
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Level by level: with `parents` alone the mode would count for the last one only.
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._folder.mkdir(exist_ok=True, mode=0o700)
         self._clock = clock
         self._max_bytes = max_bytes
         self._segment_bytes = segment_bytes
