@@ -8,9 +8,10 @@ from app.components.visible import visible, visible_lines
 from app.i18n import t
 
 _INLINE = re.compile(
-    r"\\(?P<literal>[\\`*_{}\[\]()#+\-.!>|~<])"
+    r"\\(?P<literal>[!-/:-@\[-`{-~])"
     r"|\*\*(?P<bold>(?:\\.|[^*\\])+)\*\*"
     r"|\*(?P<italic>(?:\\.|[^*\\])+)\*"
+    r"|(?P<entity>&(?:lt|gt|amp|quot);)"
     r"|!?\[(?P<label>(?:\\.|[^\]\\])*)\]\((?P<address>(?:\\.|[^)\\\s])*)\)"
 )
 _MOST = 20_000
@@ -63,6 +64,8 @@ def _inline(line: str) -> str:
         at = found.end()
         if found["literal"] is not None:
             out.append(escape(found["literal"]))
+        elif found["entity"] is not None:
+            out.append(found["entity"])
         elif found["bold"] is not None:
             out.append(f"<b>{_inline(found['bold'])}</b>")
         elif found["italic"] is not None:

@@ -34,8 +34,8 @@ def show(markup: Markup) -> None:
 
 
 def escaped(value: object, limit: int = CELL) -> str:
-    """A value for places that know HTML's entities, such as a chart's labels."""
-    return escape(visible(value, limit))
+    """A value for a chart's labels: Plotly reads tags and some entities, of which `&quot;` is none."""
+    return escape(visible(value, limit), quote=False)
 
 
 def _safe(value: object, limit: int) -> str:
