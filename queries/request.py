@@ -32,7 +32,7 @@ class EventFilter:
     to: datetime | None = None
     """End of the range, not included."""
     time_field: TimeField = "received_at"
-    """What the range is about; by `time`, events without a time are in no range."""
+    """What range and order are about; by `time`, an event without one stands where it was received."""
 
     def __post_init__(self) -> None:
         for moment in (self.from_, self.to):
@@ -58,7 +58,7 @@ class SearchRequest(EventFilter):
     """A page of the events that pass the filter."""
 
     order: Order = "newest"
-    """By `seq` where `time_field` is received_at (the same order), else by time, then seq, no time last."""
+    """By `seq` where `time_field` is received_at (the same order), else by time, then seq."""
     limit: int = DEFAULT_LIMIT
     """Events in a page, 1 to 500."""
     cursor: str | None = None

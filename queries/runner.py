@@ -270,11 +270,11 @@ def _places_by_time(archive: Archive, request: SearchRequest, place: Place, *, s
     statement.where_filter(request)
     newest = request.order == "newest"
     if started:
-        statement.where_after(place.micros, place.last, newest=newest)
+        statement.where_after(place.micros or 0, place.last, newest=newest)
     direction = "DESC" if newest else "ASC"
     sql, parameters = statement.select(
-        "seq, epoch_us(time) AS micros",
-        f"ORDER BY time {direction} NULLS LAST, seq {direction} LIMIT {statement.bind(request.limit + 1)}",
+        f"seq, epoch_us({time_column('time')}) AS micros",
+        f"ORDER BY micros {direction}, seq {direction} LIMIT {statement.bind(request.limit + 1)}",
     )
     rows = archive.query(sql, parameters)
     return [Place(last=row["seq"], bound=place.bound, micros=row["micros"]) for row in rows]

@@ -103,15 +103,11 @@ class Statement:
         self.where_seqs(min(seqs), max(seqs))
         self.where(f"seq IN (SELECT unnest({self.bind(list(seqs))}::BIGINT[]))")
 
-    def where_after(self, micros: int | None, seq: int, *, newest: bool) -> None:
-        """The event comes after the one with this time and seq, ordered by time (none last), then seq."""
+    def where_after(self, micros: int, seq: int, *, newest: bool) -> None:
+        """The event comes after the one with this time (µs since 1970) and seq, ordered by time, then seq."""
         beyond = "<" if newest else ">"
-        later_seq = f"seq {beyond} {self.bind(seq)}"
-        if micros is None:
-            self.where(f"time IS NULL AND {later_seq}")
-            return
         moment = f"make_timestamptz({self.bind(micros)}::BIGINT)"
-        self.where(f"(time IS NULL OR time {beyond} {moment} OR (time = {moment} AND {later_seq}))")
+        self.where(f"({time_column('time')}, seq) {beyond} ({moment}, {self.bind(seq)})")
 
     def select(self, what: str, tail: str = "") -> tuple[str, Mapping[str, object]]:
         """`SELECT what FROM events` under all conditions, and the parameters."""
@@ -274,8 +270,8 @@ def pointer(keys: Sequence[str]) -> str:
 
 
 def time_column(which: TimeField) -> str:
-    """The column of a time range."""
-    return "time" if which == "time" else "received_at"
+    """What a time range is about: an event without a time happened, as far as we know, when it came."""
+    return "coalesce(time, received_at)" if which == "time" else "received_at"
 
 
 def _opened(nodes: str) -> str:

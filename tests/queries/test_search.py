@@ -126,7 +126,7 @@ def test_pages_hold_the_first_pages_moment_once_each(
     assert seen == [each.seq for each in whole.events]
 
 
-def test_time_order_puts_no_time_last(filling: Filling) -> None:
+def test_by_time_an_event_without_one_stands_where_it_was_received(filling: Filling) -> None:
     times = ["2026-11-01T00:00:02Z", None, "2026-11-01T08:00:01+08:00", "2026-11-01T00:00:02Z"]
     filling.add([filling.event(time=time) for time in times])
 
@@ -135,7 +135,7 @@ def test_time_order_puts_no_time_last(filling: Filling) -> None:
         return [each.seq for each in filling.queries.search(TENANT, request).events]
 
     assert seqs("newest") == [4, 1, 3, 2]
-    assert seqs("oldest") == [3, 1, 4, 2]
+    assert seqs("oldest") == [2, 3, 1, 4]
 
 
 def test_cursors_are_of_one_tenant_and_one_question(filling: Filling) -> None:
