@@ -43,7 +43,9 @@ def show(viewer: Viewer) -> None:
 def _body(viewer: Viewer) -> None:
     span = st.session_state.get("span") or "1h"
     within = ranges.last(viewer, span)
-    which = EventFilter(bus=tuple(st.session_state.get("bus") or ()), from_=within.from_, to=within.to)
+    # By when it happened: what comes late, or is sent after the fact, belongs where it was.
+    buses = tuple(st.session_state.get("bus") or ())
+    which = EventFilter(bus=buses, from_=within.from_, to=within.to, time_field="time")
     status = viewer.client.status()
     found = viewer.client.histogram(which, step=_STEPS[span], by="type")
     _warnings(status)
