@@ -1,4 +1,4 @@
-"""One product with two tenants for all tests of a module."""
+"""One product for all tests here: to start it takes longer than any of them."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ import pytest
 from tests.acceptance.sides import Sides, two_sides
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
     with two_sides(tmp_path_factory.mktemp("sides")) as found:
         yield found

@@ -59,7 +59,7 @@ class Sides:
 
 @contextmanager
 def two_sides(folder: Path) -> Iterator[Sides]:
-    """Ingest service and server with both tenants full of the same things."""
+    """Ingest service, server and dashboard with both tenants full of the same things."""
     a = Side(
         name="alpha",
         marker="only-a-7f3c",
@@ -85,26 +85,27 @@ def two_sides(folder: Path) -> Iterator[Sides]:
     known = {side.robot: RobotConfig(secret=side.secret) for side in (a, b)}
     with (
         run_robot(Robot(known, per_minute=None)) as robot,
-        Product(folder, dingtalk_base_url=robot.url) as product,
+        # At this level the logs say the most, and must still say no secret.
+        Product(folder, dingtalk_base_url=robot.url, log_level="debug") as product,
     ):
         operator = product.token("operator")
-        product.start("ingest", "server")
+        product.start("ingest", "server", "dashboard")
         for side in (a, b):
             _furnish(product, operator, side)
         yield Sides(product=product, robot=robot, operator=operator, a=a, b=b)
 
 
+def new_tenant(product: Product, operator: str, name: str, title: str, admin: str) -> tuple[str, str]:
+    """Make a tenant as an operator does, and sign its admin in: the tenant's id, the admin's session."""
+    body = {"name": name, "title": title, "admin": admin}
+    made = done(product, "POST", "/v1/tenants", operator, body)
+    code = {"code": made["link"]["code"]}
+    return made["id"], done(product, "POST", "/v1/sessions/link", None, code)["session"]
+
+
 def _furnish(product: Product, operator: str, side: Side) -> None:
-    made = done(
-        product,
-        "POST",
-        "/v1/tenants",
-        operator,
-        {"name": side.name, "title": f"Title {side.marker}", "admin": side.user},
-    )
-    side.things["tenant"] = made["id"]
-    code = made["link"]["code"]
-    side.session = done(product, "POST", "/v1/sessions/link", None, {"code": code})["session"]
+    title = f"Title {side.marker}"
+    side.things["tenant"], side.session = new_tenant(product, operator, side.name, title, side.user)
     for role in ROLES:
         body = {"name": f"{role} {side.marker}", "role": role}
         created = done(product, "POST", "/v1/tokens", side.session, body)

@@ -5,6 +5,7 @@ A route of /openapi.json that has no row here fails the first test: write down w
 
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ import pytest
 
 from eventcenter.access import OPERATOR
 from tests.acceptance.asking import BATCH, Answer, ask, done, event, post, rule_body
+from tests.acceptance.browsing import browsers
 from tests.acceptance.sides import Sides
 from tests.support.product import wait_until
 
@@ -399,3 +401,35 @@ def test_alpha_is_as_it_was(sides: Sides, before: dict[str, Any]) -> None:
                 assert {json.dumps(each, sort_keys=True) for each in was} <= known, path
             else:
                 assert held == was, path
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(180)
+def test_the_dashboard_shows_beta_nothing_of_alpha(sides: Sides, tmp_path: Path) -> None:
+    """Alpha looks first, so that whatever the dashboard keeps in memory is alpha's when beta comes."""
+    named = things(sides)
+    of_alpha = (
+        "/events?event={seq}&bus={bus}",
+        "/events?event={seq}&tenant={tenant_name}",
+        "/rules?rule={rule}",
+        "/rules?rule={rule}&tenant={tenant_name}",
+        "/deliveries?delivery={delivery}&target={target}",
+        "/rejects?reject={reject}",
+        "/settings?section=audit&tenant={tenant_name}",
+    )
+    with browsers(sides.product, tmp_path, sides.a.session, sides.b.session) as (alpha, beta):
+        for path in ("/", "/rules", "/events"):
+            alpha.open(path)
+        beta.open("/events")
+        assert alpha.sent(sides.a.marker)
+        assert beta.sent(sides.b.marker)
+        for path in of_alpha:
+            asked = path.format_map(named)
+            shown = beta.open(asked)
+            assert not shown.dom["crashed"], shown.text
+            known = [secret for secret in sides.a.secrets() if secret not in asked]
+            assert not [secret for secret in known if secret in shown.text], shown.text
+        for secret in (sides.a.marker, sides.a.user):
+            assert not beta.sent(secret), secret
+        assert not alpha.sent(sides.b.marker)
+        assert not alpha.sent(sides.b.user)
