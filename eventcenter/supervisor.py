@@ -1,11 +1,9 @@
 """Runs the product's processes: starts them in order, restarts what crashes, stops all together."""
 
 import errno
-import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -65,17 +63,6 @@ def local_url(host: str, port: int, path: str) -> str:
     """The address at which a process that listens on `host` can be asked from this machine."""
     asked = "127.0.0.1" if host in {"0.0.0.0", "::", ""} else host  # noqa: S104 compared, not bound
     return f"http://{f'[{asked}]' if ':' in asked else asked}:{port}{path}"
-
-
-def process_child(name: str, *, host: str, port: int, port_setting: str, ready_path: str) -> Child:
-    """A child that runs `eventcenter.cli.process NAME` and is ready when `ready_path` answers 200."""
-    return Child(
-        name=name,
-        command=(sys.executable, "-m", "eventcenter.cli.process", name, "--parent", str(os.getpid())),
-        address=(host, port),
-        port_setting=port_setting,
-        ready_url=local_url(host, port, ready_path),
-    )
 
 
 class Supervisor:

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final
 
+from eventcenter.cli.addresses import addresses
 from eventcenter.clock import Clock, from_micros, rfc3339
 from eventcenter.errors import EventCenterError
 from eventcenter.settings import Settings
-from eventcenter.supervisor import answers, is_free, local_url
+from eventcenter.supervisor import answers, is_free
 
 _READ_BYTES = 16 << 20
 _DRIFT = timedelta(seconds=5)
@@ -53,19 +53,9 @@ class Patient:
     clock: Clock
     progress: Callable[[float], None] = lambda _share: None
 
-    def ports(self) -> Iterator[tuple[str, str, int, str]]:
-        """(process, host, port, address that answers 200) of each process."""
-        chosen = self.settings
-        for name, host, port, path in (
-            ("ingest", chosen.ingest_host, chosen.ingest_port, "/healthz"),
-            ("server", chosen.api_host, chosen.api_port, "/healthz"),
-            ("dashboard", chosen.dashboard_host, chosen.dashboard_port, "/_stcore/health"),
-        ):
-            yield name, host, port, local_url(host, port, path)
-
     def running(self, process: str) -> bool:
         """Whether that process of Event Center answers at its address."""
-        return any(name == process and answers(url) for name, _, _, url in self.ports())
+        return answers(addresses(self.settings)[process].ready_url)
 
 
 Check = Callable[[Patient], Iterator[Finding]]
@@ -79,24 +69,19 @@ def python(_patient: Patient) -> Iterator[Finding]:
         yield _good("Python", version)
 
 
-def addresses(patient: Patient) -> Iterator[Finding]:
-    for name, host, port, url in patient.ports():
-        about = f"Port {port} ({name})"
-        if is_free(host, port):
+def ports(patient: Patient) -> Iterator[Finding]:
+    for place in addresses(patient.settings).values():
+        about = f"Port {place.port} ({place.process})"
+        if is_free(place.host, place.port):
             yield _good(about, "free")
-        elif answers(url):
+        elif answers(place.ready_url):
             yield _good(about, "Event Center answers there")
         else:
             yield _bad(
                 about,
-                "another program listens there",
-                f"stop it, or choose another port: EVENTCENTER_{_PORT_SETTING[name]}=…",
+                "another program listens there, or Event Center, not ready",
+                f"wait a moment; stop it, or choose another port: {place.setting}=…",
             )
-
-
-_PORT_SETTING = MappingProxyType(
-    {"ingest": "INGEST_PORT", "server": "API_PORT", "dashboard": "DASHBOARD_PORT"}
-)
 
 
 def data_folder(patient: Patient) -> Iterator[Finding]:
@@ -281,7 +266,7 @@ def clock(patient: Patient) -> Iterator[Finding]:
 
 CHECKS: tuple[Check, ...] = (
     python,
-    addresses,
+    ports,
     data_folder,
     disk,
     clock,

@@ -1,5 +1,6 @@
 """`eventcenter up`, `serve` and `dashboard`: run the product."""
 
+import os
 import shutil
 import sys
 import threading
@@ -10,9 +11,10 @@ from typing import Annotated
 import typer
 
 from eventcenter import settings
+from eventcenter.cli.addresses import addresses
 from eventcenter.cli.output import err, out
 from eventcenter.settings import Settings
-from eventcenter.supervisor import Child, Supervisor, check_ports, process_child
+from eventcenter.supervisor import Child, Supervisor, check_ports
 
 _HELLO = '{"specversion":"1.0","id":"1","source":"/hello","type":"com.example.hello","data":{"text":"Hello"}}'
 
@@ -28,9 +30,7 @@ def up(
     Prints the addresses and a link that signs you in once. Exit code: 0 stopped as asked, 1 could not start.
     """
     chosen = settings.load()
-    children = [_ingest(chosen), _server(chosen), _dashboard(chosen)]
-    if demo:
-        children.append(_demo(chosen))
+    children = _children(chosen, "ingest", "server", "dashboard", *(["demo"] if demo else []))
     _run(chosen, children, lambda: _say_up(chosen, demo=demo))
 
 
@@ -46,7 +46,7 @@ def serve() -> None:
         out.print(f"The API is at  {chosen.api_url}", markup=False)
         out.print("Ctrl-C stops both.")
 
-    _run(chosen, [_ingest(chosen), _server(chosen)], say)
+    _run(chosen, _children(chosen, "ingest", "server"), say)
 
 
 def dashboard() -> None:
@@ -56,7 +56,7 @@ def dashboard() -> None:
     """
     chosen = settings.load()
     out.print(f"The dashboard is at  {chosen.dashboard_url}", markup=False)
-    Supervisor([_dashboard(chosen)], say=_relay).run_until_signal(_nothing)
+    Supervisor(_children(chosen, "dashboard"), say=_relay).run_until_signal(_nothing)
 
 
 def _run(chosen: Settings, children: list[Child], ready: Callable[[], None]) -> None:
@@ -143,41 +143,15 @@ def _nothing() -> None:
     return
 
 
-def _ingest(chosen: Settings) -> Child:
-    return process_child(
-        "ingest",
-        host=chosen.ingest_host,
-        port=chosen.ingest_port,
-        port_setting="EVENTCENTER_INGEST_PORT",
-        ready_path="/readyz",
-    )
-
-
-def _server(chosen: Settings) -> Child:
-    return process_child(
-        "server",
-        host=chosen.api_host,
-        port=chosen.api_port,
-        port_setting="EVENTCENTER_API_PORT",
-        ready_path="/readyz",
-    )
-
-
-def _dashboard(chosen: Settings) -> Child:
-    return process_child(
-        "dashboard",
-        host=chosen.dashboard_host,
-        port=chosen.dashboard_port,
-        port_setting="EVENTCENTER_DASHBOARD_PORT",
-        ready_path="/_stcore/health",
-    )
-
-
-def _demo(chosen: Settings) -> Child:
-    return process_child(
-        "demo",
-        host="127.0.0.1",
-        port=chosen.robot_port,
-        port_setting="EVENTCENTER_ROBOT_PORT",
-        ready_path="/",
-    )
+def _children(chosen: Settings, *names: str) -> list[Child]:
+    found = addresses(chosen)
+    return [
+        Child(
+            name=name,
+            command=(sys.executable, "-m", "eventcenter.cli.process", name, "--parent", str(os.getpid())),
+            address=(found[name].host, found[name].port),
+            port_setting=found[name].setting,
+            ready_url=found[name].ready_url,
+        )
+        for name in names
+    ]
