@@ -1,1 +1,1 @@
-"""Ingest: events over HTTP, checked, journalled, answered. `api.py` is the door."""
+"""Ingest: events over HTTP, checked, journalled, answered. `service.run` is the door to the process."""

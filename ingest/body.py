@@ -35,13 +35,19 @@ def is_packed(content_encoding: str) -> bool:
     )
 
 
-async def read_body(receive: Receive, *, announced: str, packed: bool, max_bytes: int) -> bytes:
-    """The whole body, unpacked. `announced` is the Content-Length header, "" without one.
+def announced_size(content_length: str, max_bytes: int) -> int:
+    """The bytes that a Content-Length header announces, 0 without one. Raises TooLarge beyond `max_bytes`."""
+    size = int(content_length[:20]) if content_length.isdecimal() else 0
+    if size > max_bytes:
+        raise too_large(max_bytes, size)
+    return size
+
+
+async def read_body(receive: Receive, *, packed: bool, max_bytes: int) -> bytes:
+    """The whole body, unpacked.
 
     Raises TooLarge beyond `max_bytes` (packed or unpacked), InvalidInput for gzip that is none, Disconnected.
     """
-    if announced.isdecimal() and int(announced[:20]) > max_bytes:
-        raise too_large(max_bytes, int(announced[:20]))
     message = await receive()
     if message["type"] != "http.request":
         raise Disconnected

@@ -1,6 +1,5 @@
 """The HTTP door as a raw ASGI application: no framework between a post and the journal."""
 
-import asyncio
 import base64
 import hmac
 import time
@@ -23,7 +22,7 @@ from eventcenter.journal import Block, BlockKind, Outcome
 from eventcenter.settings import Settings
 from ingest import answers, metrics
 from ingest.bindings import Mode, headers_of, mode_of, read
-from ingest.body import Disconnected, Receive, is_packed, read_body
+from ingest.body import Disconnected, Receive, announced_size, is_packed, read_body
 from ingest.committer import Committer
 from ingest.pool import Pool
 from ingest.quota import RejectQuota
@@ -129,19 +128,20 @@ class Application:
         mode = mode_of(content_type)
         packed = b"content-encoding" in headers and is_packed(headers[b"content-encoding"].decode("latin-1"))
         wait = bool(scope["query_string"]) and _waits(scope["query_string"])
-        if self._in_hand > _BYTES_IN_HAND:
+        announced = headers.get(b"content-length", b"").decode("latin-1")
+        size = announced_size(announced, self._limits.max_body_bytes)
+        if self._in_hand + size > _BYTES_IN_HAND:
             raise Busy(
                 "The bodies being read fill the memory for them.",
                 rule=f"at most {_BYTES_IN_HAND} bytes at once",
                 remedy="send it again",
                 retry_after=1,
             )
-        announced = headers.get(b"content-length", b"").decode("latin-1")
-        body = await read_body(
-            receive, announced=announced, packed=packed, max_bytes=self._limits.max_body_bytes
-        )
-        self._in_hand += len(body)
+        self._in_hand += size
         try:
+            body = await read_body(receive, packed=packed, max_bytes=self._limits.max_body_bytes)
+            self._in_hand += len(body) - size
+            size = len(body)
             event_headers = headers_of(raw_headers) if mode is Mode.BINARY else []
             if self._pool is None or len(body) <= _SMALL_BODY:
                 checked = read(mode, event_headers, body, self._limits)
@@ -149,7 +149,7 @@ class Application:
                 checked = await self._pool.check(mode, event_headers, body)
             return await self._keep(checked, tenant, bus, content_type, wait=wait)
         finally:
-            self._in_hand -= len(body)
+            self._in_hand -= size
 
     def _tenant(self, authorization: bytes, bus: str) -> str:
         """The tenant that the sender may post to this bus of. Raises Unauthenticated, Forbidden, NotFound."""
@@ -216,7 +216,7 @@ class Application:
             return
         try:
             await self._committer.commit(blocks)
-        except (EventCenterError, asyncio.CancelledError):
+        except EventCenterError:
             # The answer is that the events are wrong; that they were not kept changes nothing for the sender.
             _log.warning("rejects could not be kept")
 

@@ -1,9 +1,12 @@
 """The ingest service as a process: builds its parts, serves until it is told to stop."""
 
 import gc
+import signal
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Any
 
 import structlog
 import uvicorn
@@ -83,7 +86,10 @@ class Service:
             application = Application(
                 settings=settings, directory=directory, committer=committer, journal=journal, pool=pool
             )
-            self._server = _Server(_config(settings, application), self.started)
+            self._server = _Server(
+                uvicorn_config(application, host=settings.ingest_host, port=settings.ingest_port),
+                self.started,
+            )
             if not self._stop.is_set():
                 if self._own_process:
                     _quiet_collector()
@@ -124,15 +130,24 @@ class _Server(uvicorn.Server):
 
 
 def run(settings: Settings) -> None:
-    """Run the ingest service until SIGINT or SIGTERM."""
-    Service(settings, own_process=True).run()
+    """Run the ingest service until SIGINT or SIGTERM; then it ends in good order and returns."""
+    service = Service(settings, own_process=True)
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        service.stop()
+
+    # uvicorn puts its own handlers before these while it serves, and calls these when it is done.
+    for wanted in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(wanted, stop)
+    service.run()
 
 
-def _config(settings: Settings, application: Application) -> uvicorn.Config:
+def uvicorn_config(application: Callable[..., Any], *, host: str, port: int) -> uvicorn.Config:
+    """The one way in which ingest is served."""
     return uvicorn.Config(
         application,
-        host=settings.ingest_host,
-        port=settings.ingest_port,
+        host=host,
+        port=port,
         http="httptools",
         ws="none",
         lifespan="off",

@@ -5,8 +5,8 @@ it does accept, it writes byte for byte as the exact check would (tests/ingest/t
 
 The events first become a table: columns of attributes, and the text of each one's data. There are two ways to
 it. Events in compact JSON with the attributes of earlier ones are decoded into a fixed layout; written out
-again they have the same length only if no key came twice, so that just their data needs the reader that finds
-duplicate keys. All others go through that reader as a whole, and teach the layout their attributes.
+again they have the same length only if no key came twice, so that just their data needs a look for duplicate
+keys (`keys`). All others go through that reader as a whole, and teach the layout their attributes.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,7 +15,6 @@ from datetime import datetime
 from itertools import repeat
 from typing import Annotated, Any, Final, Protocol
 
-import jiter
 import msgspec
 
 from eventcenter.event import SPECVERSION, single_line
@@ -31,6 +30,7 @@ from ingest.validation.attributes import (
     is_uri,
 )
 from ingest.validation.data import is_json_type, kind_of_json_member
+from ingest.validation.keys import check_data, find_duplicates
 from ingest.validation.limits import Limits
 from ingest.validation.quick import cut
 
@@ -97,10 +97,12 @@ class _Layout:
             return None
         *columns, texts = zip(*map(msgspec.structs.astuple, events), strict=True)
         core = dict(zip(_NAMES, columns, strict=False))
-        array = b"[%b]" % b",".join(texts if all(texts) else filter(None, texts))
-        _find_duplicates(array)
+        data = list(map(bytes, texts))
+        whole = b",".join(filter(None, data))
+        spaced = _is_spaced(whole)
+        check_data(core["type"], data, whole, spaced=spaced)
         extensions = dict(zip(self._extensions, columns[len(_NAMES) :], strict=True))
-        return _Table(core, extensions, texts, _is_spaced(array))
+        return _Table(core, extensions, data, spaced)
 
     def learn(self, extensions: Iterable[str]) -> None:
         """Make room for these attributes, and forget all others where they are too many together."""
@@ -165,7 +167,7 @@ def _table(parts: Sequence[bytes], limits: Limits) -> _Table:
     # Each part is by itself one object: joined by commas they cannot make up another array.
     texts = [found.data for found in map(cut, parts)]
     array = b"[%b]" % b",".join(parts)
-    events = _find_duplicates(array)
+    events: list[dict[str, Any]] = find_duplicates(array)
     names = sorted({name for keys in set(map(tuple, events)) for name in keys} - CORE - {"data"})
     for name in names:
         # `data_base64` ends here too, since no extension attribute has such a name.
@@ -179,14 +181,6 @@ def _table(parts: Sequence[bytes], limits: Limits) -> _Table:
 
 def _is_spaced(array: bytes) -> bool:
     return b"\t" in array or b"\n" in array or b"\r" in array
-
-
-def _find_duplicates(array: bytes) -> list[dict[str, Any]]:
-    """The array's values. Raises ValueError for duplicate keys and all that is not strict JSON."""
-    found: list[dict[str, Any]] = jiter.from_json(
-        array, catch_duplicate_keys=True, cache_mode="keys", allow_inf_nan=False
-    )
-    return found
 
 
 def _rows(table: _Table, limits: Limits) -> bytes:

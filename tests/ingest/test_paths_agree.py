@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from eventcenter.errors import EventCenterError
@@ -131,6 +131,7 @@ def line_or_none(check: Callable[[bytes, Limits], bytes], raw: bytes) -> bytes |
         return None
 
 
+@settings(deadline=None, max_examples=200)
 @given(events())
 @example(b'{"specversion":"1.0","id":"1","source":"/s","type":"t","num":1.0}')
 @example(b'{"specversion":"1.0","id":"1","source":"/s","type":"t","ext":"%(id)s"}')
@@ -141,6 +142,7 @@ def test_what_the_fast_check_takes_the_exact_check_takes_alike(raw: bytes) -> No
         assert quick == line_of_json(raw, LIMITS)
 
 
+@settings(deadline=None, max_examples=200)
 @given(st.lists(events(), min_size=1, max_size=12))
 @example(
     [
@@ -171,6 +173,7 @@ def _array(parts: list[bytes]) -> Any:
         return None
 
 
+@settings(deadline=None, max_examples=200)
 @given(st.lists(events(), min_size=1, max_size=6))
 def test_what_is_accepted_reads_back(parts: list[bytes]) -> None:
     for part in parts:
@@ -192,6 +195,7 @@ def test_the_common_case_takes_the_fast_path() -> None:
         assert fast.lines_of([f"{{{base}{more}}}".encode(), f"{{{base}}}".encode()], LIMITS) is not None, more
 
 
+@settings(deadline=None, max_examples=200)
 @given(events())
 @example(b'{"specversion":"1.0","id":"1","source":"/s","type":"t","time":"2026\\u002d11-01T00:00:00Z"}')
 @example(b'{"specversion":"1.0","id":"1","source":"/s","type":"t","ext":"%(id)s","data":\t[\t]}')
@@ -207,6 +211,7 @@ HEADER_NAMES = st.sampled_from(
 HEADER_VALUES = TIMES | TEXT | st.sampled_from(["1.0", "%41", "%", '"q"', "a b"])
 
 
+@settings(deadline=None, max_examples=200)
 @given(
     st.lists(st.tuples(HEADER_NAMES, HEADER_VALUES), max_size=4),
     st.none() | TYPES,

@@ -5,7 +5,7 @@ import json
 import string
 from urllib.parse import quote
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventcenter.event import DataKind, Event, decode_line
@@ -85,6 +85,7 @@ def lines(mode: Mode, body: bytes, headers: list[tuple[bytes, bytes]] | None = N
     return [decode_line(line) for line in checked.payload.split(b"\n")[:-1]]
 
 
+@settings(deadline=None, max_examples=200)
 @given(sent_events(ATTRIBUTE | st.integers(-(1 << 31), (1 << 31) - 1) | st.booleans()))
 def test_json_modes(event: Event) -> None:
     body = event.to_json()
@@ -93,6 +94,7 @@ def test_json_modes(event: Event) -> None:
     assert lines(Mode.LINES, body + b"\n" + body) == [event, event]
 
 
+@settings(deadline=None, max_examples=200)
 @given(sent_events(ATTRIBUTE))
 def test_binary_mode(event: Event) -> None:
     attributes = {"specversion": "1.0", "id": event.id, "source": event.source, "type": event.type}

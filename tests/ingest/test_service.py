@@ -1,5 +1,6 @@
 """The service as a whole: waiting for the archive, bounds, quotas, restarts, ends."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -17,7 +18,7 @@ from eventcenter.errors import Conflict
 from eventcenter.journal import BlockKind, JournalReader, Outcome, OutcomeWriter
 from eventcenter.settings import Settings
 from ingest.service import Service
-from tests.support.ingest import Ingest, event_json, running, until
+from tests.support.ingest import PATIENCE_S, Ingest, event_json, running, until
 
 
 @pytest.fixture
@@ -185,10 +186,29 @@ def test_stop_answers_what_is_in_flight(tmp_path: Path) -> None:
         assert "in flight" in {event.id for event in ingest.events()}
 
 
-def test_kill_leaves_no_orphan_and_no_acknowledged_event_is_missing(tmp_path: Path) -> None:
+def test_process_ends_in_good_order_on_sigterm_and_leaves_no_orphan_on_sigkill(tmp_path: Path) -> None:
     with running(tmp_path) as ingest:
         settings = ingest.settings
         token = ingest.tokens["default", "writer"]
+    body = b"\n".join(event_json(id=str(n), data="x" * 200) for n in range(1000))
+    for end, code in ((signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)):
+        with _process(settings) as (process, client):
+            headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/x-ndjson"}
+            answer = client.post("/v1/buses/default/events", content=body, headers=headers)
+            assert answer.status_code == 200
+            workers = _children(process.pid)
+            assert len(workers) == 2
+            process.send_signal(end)
+            assert process.wait(20) == code
+        until(lambda: not any(_lives(pid) for pid in workers), "the workers end")  # noqa: B023 used at once
+    blocks, damages = JournalReader(settings.journal_dir / "main").read(256 << 20)
+    assert not damages
+    assert sum(read.block.count for read in blocks if read.block.kind is BlockKind.EVENTS) == 2000
+
+
+@contextlib.contextmanager
+def _process(settings: Settings) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
+    """The service as a process of its own, once it answers; killed at the end."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environment = os.environ | {
@@ -200,21 +220,20 @@ def test_kill_leaves_no_orphan_and_no_acknowledged_event_is_missing(tmp_path: Pa
     program = "from eventcenter.settings import load; from ingest.service import run; run(load(dotenv=None))"
     process = subprocess.Popen([sys.executable, "-c", program], env=environment)
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
-            until(lambda: _answers(client), "the process answers")
-            body = b"\n".join(event_json(id=str(n), data="x" * 200) for n in range(1000))
-            headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/x-ndjson"}
-            answer = client.post("/v1/buses/default/events", content=body, headers=headers)
-            assert answer.status_code == 200
-        workers = _children(process.pid)
-        assert len(workers) == 2
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S) as client:
+            until(lambda: _answers(client), "the process answers", patience_s=60)
+            yield process, client
     finally:
         process.kill()
         process.wait()
-    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), "the workers end")
-    blocks, damages = JournalReader(settings.journal_dir / "main").read(256 << 20)
-    assert not damages
-    assert sum(read.block.count for read in blocks if read.block.kind is BlockKind.EVENTS) == 1000
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_the_process_needs_no_duckdb() -> None:

@@ -1,0 +1,150 @@
+"""Parts of the service by themselves: group commit, the quota, gzip within its bound."""
+
+import asyncio
+import gzip
+import threading
+import tracemalloc
+from collections.abc import Sequence
+
+import pytest
+
+from eventcenter.errors import Busy, InvalidInput, TooLarge, Unavailable
+from eventcenter.journal import Block, BlockKind, Outcome, Position
+from ingest.body import unpack
+from ingest.committer import Committer
+from ingest.quota import RejectQuota
+
+
+class Journal:
+    """Keeps what is appended; the first append waits for `go`."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.go = threading.Event()
+        self.groups: list[list[Block]] = []
+        self.error = error
+
+    def append(self, blocks: Sequence[Block]) -> list[Position]:
+        self.go.wait(20)
+        if self.error is not None:
+            raise self.error
+        self.groups.append(list(blocks))
+        return [Position(len(self.groups), index) for index in range(len(blocks))]
+
+
+class Outcomes:
+    """Tells what it is given, once."""
+
+    def __init__(self, *found: Outcome) -> None:
+        self.found = list(found)
+
+    def poll(self) -> list[Outcome]:
+        found, self.found = self.found, []
+        return found
+
+
+def block(bus: str, line: bytes, *, wants: bool = False, kind: BlockKind = BlockKind.EVENTS) -> Block:
+    return Block(kind=kind, tenant="t", bus=bus, payload=line, count=1, wants_outcome=wants)
+
+
+def test_what_comes_during_a_sync_shares_the_next_one() -> None:
+    journal = Journal()
+
+    async def post() -> list[list[Position]]:
+        committer = Committer(journal, Outcomes())
+        first = committer.commit([block("a", b"1\n")])
+        await asyncio.sleep(0)
+        later = [
+            committer.commit([block("a", b"2\n")]),
+            committer.commit([block("b", b"3\n", wants=True)]),
+            committer.commit([block("a", b"4\n"), block("a", b"bad\n", kind=BlockKind.REJECTS)]),
+        ]
+        journal.go.set()
+        positions = await asyncio.gather(first, *later)
+        committer.close()
+        assert committer.groups.sizes == {1: 1, 3: 1}
+        return positions
+
+    positions = asyncio.run(post())
+    first, second = journal.groups
+    assert [found.payload for found in first] == [b"1\n"]
+    # Blocks of one bus are merged, except where somebody waits for one's outcome.
+    assert {(found.bus, found.payload, found.count, found.kind) for found in second} == {
+        ("a", b"2\n4\n", 2, BlockKind.EVENTS),
+        ("b", b"3\n", 1, BlockKind.EVENTS),
+        ("a", b"bad\n", 1, BlockKind.REJECTS),
+    }
+    assert positions == [[], [], [Position(2, 0)], []]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"), [(Busy("full", retry_after=7), Busy), (RuntimeError("a bug"), Unavailable)]
+)
+def test_failed_group_tells_each_of_its_requests(error: BaseException, told: type[Exception]) -> None:
+    journal = Journal(error)
+    journal.go.set()
+
+    async def post() -> list[object]:
+        committer = Committer(journal, Outcomes())
+        answers = await asyncio.gather(
+            *(committer.commit([block("a", b"1\n")]) for _ in range(3)), return_exceptions=True
+        )
+        committer.close()
+        return list(answers)
+
+    answers = asyncio.run(post())
+    assert [type(answer) for answer in answers] == [told] * 3
+    assert len({id(answer) for answer in answers}) == 3
+    if isinstance(error, Busy):
+        assert {getattr(answer, "retry_after", 0) for answer in answers} == {7}
+
+
+def test_outcome_that_comes_before_it_is_asked_for_is_not_lost() -> None:
+    early = Outcome(position=Position(1, 5), stored=1, duplicates=0, rejected=0)
+    other = Outcome(position=Position(1, 6), stored=0, duplicates=1, rejected=0)
+    outcomes = Outcomes(early, other)
+
+    async def ask() -> tuple[Outcome | None, Outcome | None, Outcome | None]:
+        committer = Committer(Journal(), outcomes)
+        asked = await committer.outcome(Position(1, 6), 20)
+        recent = await committer.outcome(Position(1, 5), 20)
+        never = await committer.outcome(Position(9, 9), 0.01)
+        committer.close()
+        return asked, recent, never
+
+    assert asyncio.run(ask()) == (other, early, None)
+
+
+def test_quota_begins_anew_after_an_hour() -> None:
+    now = 0.0
+    quota = RejectQuota(100, monotonic=lambda: now)
+    assert quota.take("a", 60)
+    assert not quota.take("a", 60)
+    assert quota.take("a", 40)
+    assert quota.take("b", 100)
+    now = 3600.0
+    assert quota.take("a", 100)
+    assert not quota.take("a", 1)
+
+
+def test_bomb_costs_no_more_than_the_bound() -> None:
+    bomb = gzip.compress(bytes(256 << 20))
+    tracemalloc.start()
+    with pytest.raises(TooLarge):
+        unpack(bomb, 4 << 20)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 8 << 20
+
+
+@pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, 1 << 20, 3 << 20])
+def test_gzip_up_to_the_bound(size: int) -> None:
+    content = b"x" * size
+    assert unpack(gzip.compress(content), 3 << 20) == content
+    assert (
+        unpack(gzip.compress(content[: size // 2]) + gzip.compress(content[size // 2 :]), 3 << 20) == content
+    )
+    with pytest.raises(InvalidInput):
+        unpack(gzip.compress(content) + b"x", 3 << 20)
+    if size:
+        with pytest.raises(TooLarge):
+            unpack(gzip.compress(content), size - 1)
