@@ -15,7 +15,7 @@ from eventcenter.clock import Clock, SystemClock
 from eventcenter.errors import Unavailable
 from eventcenter.journal import JournalWriter, OutcomeReader
 from eventcenter.settings import Settings
-from eventcenter.store import Store
+from eventcenter.store import ReadOnlyStore, Store
 from eventcenter.store.directory import Directory
 from ingest.committer import Committer
 from ingest.http import Application
@@ -62,9 +62,10 @@ class Service:
             disk_floor_bytes=settings.disk_floor_bytes,
         )
         try:
-            directory = self._directory()
-            if directory is not None:
-                self._serve(journal, directory, sockets)
+            store = self._store()
+            if store is not None:
+                with store:
+                    self._serve(journal, Directory(store), sockets)
         finally:
             journal.close()
 
@@ -99,12 +100,12 @@ class Service:
             committer.close()
             outcomes.close()
 
-    def _directory(self) -> Directory | None:
-        """The directory, once the server has made the store; None where `stop` came first."""
+    def _store(self) -> ReadOnlyStore | None:
+        """The store, once the server has made it; None where `stop` came first."""
         tries = 0
         while not self._stop.is_set():
             try:
-                return Directory(Store.open_readonly(self._settings, clock=self._clock))
+                return Store.open_readonly(self._settings, clock=self._clock)
             except Unavailable as error:
                 if tries % _SAY_EVERY == 0:
                     _log.warning("waiting for the store", why=str(error))
