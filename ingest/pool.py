@@ -14,13 +14,13 @@ import structlog
 from eventcenter.errors import Unavailable
 from ingest.bindings import Mode
 from ingest.validation import Checked, Limits
-from ingest.worker import Request, receive_message, send_message
+from ingest.worker import Answer, Request, receive_message, send_message
 
 _log = structlog.get_logger(__name__)
 _SOCKET_BUFFER = 1 << 20
 _STOP_S = 5.0
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Checked).decode
+_decode = msgspec.msgpack.Decoder(Answer).decode
 
 
 class _Worker:
@@ -36,15 +36,15 @@ class _Worker:
         """The process's id while it is wanted."""
         return None if self._process is None else self._process.pid
 
-    def check(self, message: bytes) -> Checked:
-        """What the process makes of the message. Starts it again and tries once more where it is gone."""
+    def check(self, request: Request, body: bytes) -> Checked:
+        """What the process makes of the body. Starts it again and tries once more where it is gone."""
         try:
-            return self._exchange(message)
+            return self._exchange(request, body)
         except (OSError, EOFError):
             _log.warning("a validation worker ended; starting another", pid=self.pid)
             self.stop()
         try:
-            return self._exchange(message)
+            return self._exchange(request, body)
         except (OSError, EOFError) as error:
             self.stop()
             raise Unavailable(
@@ -81,12 +81,14 @@ class _Worker:
                 self._process.wait()
             self._process = None
 
-    def _exchange(self, message: bytes) -> Checked:
+    def _exchange(self, request: Request, body: bytes) -> Checked:
         self.start()
         if self._connection is None:
             raise EOFError
-        send_message(self._connection, message)
-        return _decode(receive_message(self._connection))
+        send_message(self._connection, _encode(request), body)
+        head, payload = receive_message(self._connection)
+        answer = _decode(head)
+        return Checked(payload=payload, count=answer.count, rejects=answer.rejects)
 
 
 class Pool:
@@ -115,7 +117,7 @@ class Pool:
         """As `ingest.bindings.read`. Raises Unavailable where a worker ends twice over the same body."""
         worker = await self._idle.get()
         call = asyncio.get_running_loop().run_in_executor(
-            self._threads, lambda: worker.check(_encode(Request(mode, headers, body)))
+            self._threads, lambda: worker.check(Request(mode, headers), body)
         )
         # The worker is free when it has answered, also when nobody waits for the answer any more.
         call.add_done_callback(lambda _: self._idle.put_nowait(worker))

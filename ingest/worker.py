@@ -1,8 +1,9 @@
 """`python -m ingest.worker FD`: checks bodies that the ingest service sends over the socket FD.
 
-A message is its length (u32, little-endian) and MessagePack. First the limits, then one request after the
-other, each answered before the next. The worker ends when the socket does, so it never outlives the service,
-however that ended.
+A message is two lengths (u32, little-endian), a head in MessagePack and a body of plain bytes, so that
+megabytes are not copied into another form on their way. First the limits, then one request after the other,
+each answered before the next. The worker ends when the socket does, so it never outlives the service, however
+that ended.
 """
 
 import gc
@@ -14,40 +15,42 @@ import sys
 import msgspec
 
 from ingest.bindings import Mode, read
-from ingest.validation import Limits
+from ingest.validation import Limits, Reject
 
-LENGTH = struct.Struct("<I")
+LENGTHS = struct.Struct("<II")
 _COLLECT_EVERY = 64
 
 
 class Request(msgspec.Struct, array_like=True):
-    """A body to check."""
+    """Of the body to check."""
 
     mode: Mode
     headers: list[tuple[bytes, bytes]]
-    body: bytes
 
 
-def send_message(connection: socket.socket, message: bytes) -> None:
+class Answer(msgspec.Struct, array_like=True):
+    """All of `Checked` but the payload, which is the message's body."""
+
+    count: int
+    rejects: tuple[Reject, ...]
+
+
+def send_message(connection: socket.socket, head: bytes, body: bytes = b"") -> None:
     """Send one message; blocks. Raises OSError."""
-    connection.sendall(LENGTH.pack(len(message)))
-    connection.sendall(message)
+    connection.sendall(LENGTHS.pack(len(head), len(body)) + head)
+    connection.sendall(body)
 
 
-def receive_message(connection: socket.socket) -> bytearray:
+def receive_message(connection: socket.socket) -> tuple[bytes, bytes]:
     """The next message; blocks. Raises EOFError where the other side is gone, OSError."""
-    (length,) = LENGTH.unpack(_receive(connection, LENGTH.size))
-    return _receive(connection, length)
+    head, body = LENGTHS.unpack(_receive(connection, LENGTHS.size))
+    return _receive(connection, head), _receive(connection, body)
 
 
-def _receive(connection: socket.socket, length: int) -> bytearray:
-    data = bytearray(length)
-    view = memoryview(data)
-    while view:
-        got = connection.recv_into(view)
-        if not got:
-            raise EOFError
-        view = view[got:]
+def _receive(connection: socket.socket, length: int) -> bytes:
+    data = connection.recv(length, socket.MSG_WAITALL) if length else b""
+    if len(data) < length:
+        raise EOFError
     return data
 
 
@@ -60,11 +63,13 @@ def main(descriptor: int) -> None:
     decode = msgspec.msgpack.Decoder(Request).decode
     encode = msgspec.msgpack.Encoder().encode
     with socket.socket(fileno=descriptor) as connection:
-        limits = msgspec.msgpack.decode(receive_message(connection), type=Limits)
+        limits = msgspec.msgpack.decode(receive_message(connection)[0], type=Limits)
         answered = 0
         while True:
-            request = decode(receive_message(connection))
-            send_message(connection, encode(read(request.mode, request.headers, request.body, limits)))
+            head, body = receive_message(connection)
+            request = decode(head)
+            checked = read(request.mode, request.headers, body, limits)
+            send_message(connection, encode(Answer(checked.count, checked.rejects)), checked.payload)
             answered += 1
             if answered % _COLLECT_EVERY == 0:
                 gc.collect()

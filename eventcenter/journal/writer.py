@@ -18,6 +18,8 @@ from eventcenter.journal.reader import scan_file
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _MEASURE_EVERY_S = 0.25
+_PARTS_AT_ONCE = 512
+"""Less than the least IOV_MAX of Linux (1024)."""
 
 
 class JournalWriter:
@@ -83,7 +85,7 @@ class JournalWriter:
                 parts += (header, block.payload)
                 positions.append(Position(self._number, end))
                 end += len(header) + len(block.payload)
-            self._write(b"".join(parts))
+            self._write(parts)
             self._size += end - self._offset
             self._offset = end
             return positions
@@ -103,11 +105,10 @@ class JournalWriter:
                 self._file = -1
             os.close(self._lock_file)
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, parts: Sequence[bytes]) -> None:
         try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(self._file, view) :]
+            for start in range(0, len(parts), _PARTS_AT_ONCE):
+                self._write_all(parts[start : start + _PARTS_AT_ONCE])
             os.fdatasync(self._file)
         except OSError as error:
             self._give_up_file()
@@ -121,6 +122,13 @@ class JournalWriter:
                 value=self._folder,
                 remedy="look at the disk; the request can be sent again",
             ) from error
+
+    def _write_all(self, parts: Sequence[bytes]) -> None:
+        written = os.writev(self._file, parts)
+        if written < sum(map(len, parts)):
+            view = memoryview(b"".join(parts))[written:]
+            while view:
+                view = view[os.write(self._file, view) :]
 
     def _give_up_file(self) -> None:
         """After a failed write or sync what stands behind the last good offset is not to be trusted."""
