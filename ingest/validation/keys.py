@@ -61,10 +61,11 @@ def check_data(types: Sequence[str], texts: Sequence[bytes], whole: bytes, *, sp
     doubtful: list[bytes] = []
     missed: Counter[str] = Counter()
     for kind, text in zip(types, texts, strict=True):
+        if not text:
+            continue
         reader = _readers.get(kind) or _learn(kind, text)
         if reader is None or len(text) > _LONGEST:
-            if text:
-                doubtful.append(text)
+            doubtful.append(text)
             continue
         try:
             reader.decode(text)
@@ -88,7 +89,7 @@ def _learn(kind: str, text: bytes) -> _Reader | None:
     if len(_seen) >= _MOST_COUNTED:
         _seen.clear()
     _seen[kind] += 1
-    if _seen[kind] < _LEARN_AT or not text:
+    if _seen[kind] < _LEARN_AT:
         return None
     [sample] = find_duplicates(b"[%b]" % text)
     reader = None

@@ -231,3 +231,10 @@ def test_binary_mode_agrees_with_its_quick_way(
     line = binary.quick_line(headers, raw, LIMITS)
     if line is not None:
         assert line == encode_line(binary.event_of_binary(headers, raw, LIMITS))
+
+
+def test_events_without_data_do_not_spoil_those_whose_data_is_known() -> None:
+    base = '"specversion":"1.0","id":"1","source":"/s","type":"known"'
+    full, bare, other = (f"{{{base}{more}}}".encode() for more in (',"data":{"a":1}', "", ',"data":"x"'))
+    for parts in ([full] * 40, [full, bare], [bare, other], [bare, bare]):
+        assert fast.lines_of(parts, LIMITS) is not None
