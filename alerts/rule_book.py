@@ -176,12 +176,12 @@ class RuleBook:
     def preview(self, who: Principal, body: shapes.PreviewBody) -> Preview:
         """What the rule would do: a sentence, a count, a message, and all that is wrong with it.
 
-        Raises NotFound for an `event_seq` that is not there, Unavailable where counting takes too long.
+        Raises NotFound for an `event_seq` or `rule_id` that is none, Unavailable when counting is too slow.
         """
         tenant_id = who.require(Role.VIEWER)
         form = _form(body)
         parts, problems, audience, keyword = self._store.read(
-            lambda session: self._examined(session, tenant_id, form)
+            lambda session: self._examined(session, tenant_id, form, body.rule_id)
         )
         told = [{"en": str(problem), "zh": str(problem)} for problem in problems]
         sample = None if body.event_seq is None else self._event(tenant_id, body.event_seq)
@@ -199,7 +199,7 @@ class RuleBook:
                 elif not _matches(parts.pattern, form.buses, sample):
                     told.append(_NO_MATCH)
         if sample is not None:
-            made = _composed(None, form.name, parts, sample, audience)
+            made = _composed(body.rule_id, form.name, parts, sample, audience)
             document = dingtalk.document(replace(made.message, keyword=keyword))["markdown"]
             said = shapes.Said(title=document["title"], text=document["text"])
             told += [
@@ -252,8 +252,10 @@ class RuleBook:
         return self._events.get(tenant_id, seq)
 
     def _examined(
-        self, session: Session, tenant_id: str, form: RuleForm
+        self, session: Session, tenant_id: str, form: RuleForm, rule_id: str | None
     ) -> tuple[Parts, list[Problem], Audience, str | None]:
+        if rule_id is not None:
+            _find(session, tenant_id, rule_id)
         parts, problems = _examine(session, tenant_id, form, preview=True)
         audience = audience_of(session.get_one(Tenant, tenant_id), self._settings)
         target = None if form.target_id is None else session.get(Target, form.target_id)

@@ -120,6 +120,9 @@ class PreviewBody(_Body):
     template: Template = Field(default_factory=Template)
     cooldown_s: int = 0
     target_id: str | None = Field(default=None, max_length=64)
+    rule_id: str | None = Field(
+        default=None, max_length=64, description="The saved rule that this changes; the message links to it."
+    )
     event_seq: int | None = None
 
 
