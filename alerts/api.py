@@ -118,7 +118,7 @@ def _deliveries(alerts: Alerts) -> APIRouter:
         target: Annotated[str | None, Query(max_length=64)] = None,
         rule: Annotated[str | None, Query(max_length=64)] = None,
         limit: int = 100,
-        cursor: Annotated[str | None, Query(max_length=200)] = None,
+        cursor: str | None = None,
     ) -> shapes.Deliveries:
         return alerts.deliveries.page(who, state=state, target=target, rule=rule, limit=limit, cursor=cursor)
 

@@ -1,8 +1,8 @@
 """The deliveries of a tenant, for people: what was said, to whom, and what came of it."""
 
-import base64
-from datetime import datetime
 from typing import Any, Final
+
+import msgspec
 
 from alerts import shapes
 from alerts.delivery import message_of
@@ -10,6 +10,7 @@ from alerts.health import words_of
 from alerts.targets import dingtalk
 from eventcenter.access import Principal, Role
 from eventcenter.clock import from_micros, to_micros
+from eventcenter.cursor import Cursors
 from eventcenter.errors import InvalidInput, NotFound
 from eventcenter.store import Store
 from eventcenter.store.models import Attempt, OutboxItem, Rule, Target
@@ -19,11 +20,21 @@ MAX_LIMIT: Final = 500
 STATES: Final = ("pending", "sending", "delivered", "failed", "merged")
 
 
+class _Place(msgspec.Struct, frozen=True, array_like=True):
+    """Where a page ended."""
+
+    micros: int
+    """When the last delivery was created, in microseconds since 1970."""
+    last: str
+    """Its id."""
+
+
 class DeliveryBook:
     """Shows the principal's tenant alone; ids of other tenants do not exist."""
 
-    def __init__(self, *, store: Store) -> None:
+    def __init__(self, *, store: Store, cursors: Cursors) -> None:
         self._store = store
+        self._cursors = cursors
 
     def page(
         self,
@@ -35,7 +46,7 @@ class DeliveryBook:
         limit: int = 100,
         cursor: str | None = None,
     ) -> shapes.Deliveries:
-        """A page, newest first. Raises InvalidInput for a limit or cursor that is none."""
+        """A page, newest first. Raises InvalidInput for a wrong limit, or a cursor of another listing."""
         tenant_id = who.require(Role.VIEWER)
         if not 1 <= limit <= MAX_LIMIT:
             raise InvalidInput(
@@ -44,6 +55,7 @@ class DeliveryBook:
                 rule=f"a whole number from 1 to {MAX_LIMIT}",
                 remedy="ask for less and go on with the cursor `next`",
             )
+        question = f"deliveries {state!r} {target!r} {rule!r}"
         asked = select(OutboxItem).where(OutboxItem.tenant_id == tenant_id)
         if state is not None:
             asked = asked.where(OutboxItem.state == state)
@@ -52,11 +64,12 @@ class DeliveryBook:
         if rule is not None:
             asked = asked.where(OutboxItem.rule_id == rule)
         if cursor is not None:
-            at, item_id = _read_cursor(cursor)
+            place = self._cursors.read(tenant_id, question, cursor, _Place)
+            at = from_micros(place.micros)
             asked = asked.where(
                 or_(
                     OutboxItem.created_at < at,
-                    and_(OutboxItem.created_at == at, OutboxItem.id < item_id),
+                    and_(OutboxItem.created_at == at, OutboxItem.id < place.last),
                 )
             )
         ordered = asked.order_by(OutboxItem.created_at.desc(), OutboxItem.id.desc()).limit(limit + 1)
@@ -64,6 +77,10 @@ class DeliveryBook:
         def ask(session: Session) -> shapes.Deliveries:
             items = list(session.scalars(ordered))
             page = items[:limit]
+            following = None
+            if len(items) > limit:
+                place = _Place(to_micros(page[-1].created_at), page[-1].id)
+                following = self._cursors.write(tenant_id, question, place)
             names = _Names(session, tenant_id, page)
             last = _last_attempts(session, [item.id for item in page])
             return shapes.Deliveries(
@@ -76,7 +93,7 @@ class DeliveryBook:
                     )
                     for item in page
                 ],
-                next=_write_cursor(page[-1]) if len(items) > limit else None,
+                next=following,
             )
 
         return self._store.read(ask)
@@ -184,22 +201,3 @@ def _last_attempts(session: Session, ids: list[str]) -> dict[str, Attempt]:
         newest, and_(Attempt.outbox_id == newest.c.outbox_id, Attempt.started_at == newest.c.at)
     )
     return {attempt.outbox_id: attempt for attempt in session.scalars(asked)}
-
-
-def _write_cursor(item: OutboxItem) -> str:
-    text = f"{to_micros(item.created_at)}:{item.id}"
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> tuple[datetime, str]:
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
-        micros, item_id = text.split(":")
-        return from_micros(int(micros)), item_id
-    except (ValueError, OverflowError):
-        raise InvalidInput(
-            "The cursor is none.",
-            value=cursor,
-            rule="a cursor is the `next` of the page before",
-            remedy="begin again without a cursor",
-        ) from None

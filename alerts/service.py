@@ -18,6 +18,7 @@ from alerts.rule_book import RuleBook
 from alerts.sender import new_transport
 from alerts.target_book import TargetBook
 from eventcenter.clock import Clock
+from eventcenter.cursor import Cursors
 from eventcenter.errors import EventCenterError
 from eventcenter.settings import Settings
 from eventcenter.store import Store
@@ -45,7 +46,10 @@ class Statistics:
 
 
 class Alerts:
-    """The door to this package for composition roots. `queries` may also be an EventReader."""
+    """The door to this package for composition roots. `queries` may also be an EventReader.
+
+    `cursor_key` signs cursors; without one they are good for as long as the process lives.
+    """
 
     def __init__(
         self,
@@ -56,6 +60,7 @@ class Alerts:
         clock: Clock,
         settings: Settings,
         http: httpx.BaseTransport | None = None,
+        cursor_key: bytes | None = None,
     ) -> None:
         events = ArchiveReader(queries) if isinstance(queries, Queries) else queries
         self._store = store
@@ -75,7 +80,7 @@ class Alerts:
             delivery=self.delivery,
             changed=self.wake,
         )
-        self.deliveries = DeliveryBook(store=store)
+        self.deliveries = DeliveryBook(store=store, cursors=Cursors(cursor_key))
         self._engine_wake = threading.Event()
         self._delivery_wake = threading.Event()
 

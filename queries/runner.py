@@ -9,11 +9,12 @@ import msgspec
 
 from eventcenter.archive import Archive, Archives
 from eventcenter.clock import Clock
+from eventcenter.cursor import Cursors
 from eventcenter.errors import InvalidInput, NotFound
 from eventcenter.event import Event, StoredEvent
 from eventcenter.pattern import EventPattern
-from queries.cursor import Cursors, Place
 from queries.histogram import MAX_TOP, Histogram, choose_buckets, complete
+from queries.place import Place
 from queries.rejects import Reject, RejectPage, visible
 from queries.request import By, EventFilter, SearchRequest, SearchResult, check_limit
 from queries.search import ROW, Statement, time_column
@@ -54,7 +55,7 @@ class Queries:
         if request.cursor is None:
             place = Place(last=0, bound=archive.last_seq())
         else:
-            place = self._cursors.read(tenant_id, question, request.cursor)
+            place = self._cursors.read(tenant_id, question, request.cursor, Place)
         started = request.cursor is not None
         by_time = request.time_field == "time"
         find = _places_by_time if by_time else _places_by_seq
@@ -173,7 +174,9 @@ class Queries:
         """A page of rejects, newest first, each with the beginning of its bytes as text."""
         check_limit(limit)
         question = f"rejects {bus!r}"
-        place = Place(last=_MOST_SEQ) if cursor is None else self._cursors.read(tenant_id, question, cursor)
+        place = Place(last=_MOST_SEQ)
+        if cursor is not None:
+            place = self._cursors.read(tenant_id, question, cursor, Place)
         rows = self._archives.tenant(tenant_id).query(
             STATEMENTS["rejects"], {"bus": bus, "before": place.last, "limit": limit + 1}
         )

@@ -171,7 +171,7 @@ def _audit(accounts: Accounts) -> APIRouter:
     def audit(
         who: Admin,
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
-        cursor: Annotated[str | None, Query(max_length=40)] = None,
+        cursor: str | None = None,
     ) -> shapes.AuditPage:
         return accounts.trail.page(who, limit=limit, cursor=cursor)
 

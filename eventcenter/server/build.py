@@ -44,9 +44,15 @@ class Server:
             most_open=settings.archive_open_tenants,
             timeout_s=settings.query_timeout_s,
         )
-        self.queries = Queries(self.archives, clock, cursor_key=_cursor_key(settings))
+        cursor_key = _cursor_key(settings)
+        self.queries = Queries(self.archives, clock, cursor_key=cursor_key)
         self.alerts = Alerts(
-            store=self.store, queries=self.queries, secrets=secrets, clock=clock, settings=settings
+            store=self.store,
+            queries=self.queries,
+            secrets=secrets,
+            clock=clock,
+            settings=settings,
+            cursor_key=cursor_key,
         )
         self.loader = Loader(
             settings.journal_dir,
@@ -65,7 +71,9 @@ class Server:
                 ("delivery", self.alerts.run_delivery),
             )
         ]
-        services = accounts.Accounts(self.store, settings, bus_statistics=self._bus_statistics)
+        services = accounts.Accounts(
+            self.store, settings, bus_statistics=self._bus_statistics, cursor_key=cursor_key
+        )
         self.application = create_application(
             store=self.store,
             clock=clock,

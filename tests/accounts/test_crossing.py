@@ -136,11 +136,15 @@ def test_lists_hold_the_own_tenant_alone(there: World, things: dict[str, str], p
         assert secret not in answer.text
 
 
-def test_a_cursor_of_another_tenants_audit_shows_nothing_of_it(there: World, things: dict[str, str]) -> None:
+def test_a_cursor_of_another_tenants_audit_is_refused(there: World, things: dict[str, str]) -> None:
     for number in range(5):
         there.as_("admin").post("/v1/buses", {"name": f"secret-{number}"})
     cursor = there.as_("admin").get("/v1/audit", params={"limit": 1})["next"]
     page = there.as_("admin", "other").ask("GET", "/v1/audit", params={"cursor": cursor, "limit": 500})
-    assert page.status_code == 200
+    assert page.status_code == 400
+    assert page.json()["value"] == cursor
+    assert page.json()["rule"]
+    assert page.json()["remedy"]
     assert "secret" not in page.text
     assert things["token"] not in page.text
+    assert there.as_("admin").get("/v1/audit", params={"cursor": cursor, "limit": 500})["audit"]

@@ -111,7 +111,11 @@ def test_a_cursor_or_filter_of_another_tenant_shows_nothing(there: Stand, things
     there.evaluate()
     page = there.as_("viewer").get("/v1/deliveries?limit=1")
     other = there.as_("viewer", "other")
-    assert other.get(f"/v1/deliveries?cursor={page['next']}")["deliveries"] == []
+    refused = other.ask("GET", f"/v1/deliveries?cursor={page['next']}")
+    assert refused.status_code == 400
+    assert refused.json()["value"] == page["next"]
+    assert refused.json()["rule"]
+    assert refused.json()["remedy"]
     assert other.get(f"/v1/deliveries?target={things['target_id']}")["deliveries"] == []
     assert other.get(f"/v1/deliveries?rule={things['rule_id']}")["deliveries"] == []
 
@@ -123,6 +127,16 @@ def test_a_preview_with_another_tenants_target_takes_nothing_of_it(there: Stand)
     found = there.as_("viewer", "other").post("/v1/rules/preview", body)
     assert "private word" not in str(found)
     assert found["problems"][0]["en"].startswith("target_id")
+
+
+def test_a_preview_of_another_tenants_rule_does_not_exist(there: Stand, things: dict[str, str]) -> None:
+    body = {"pattern": {}, "template": {"title": "t"}}
+    theirs, nobodys = (
+        there.as_("viewer", "other").ask("POST", "/v1/rules/preview", {**body, "rule_id": rule})
+        for rule in (things["rule_id"], "0" * 32)
+    )
+    assert theirs.status_code == 404
+    assert theirs.json() | {"value": ""} == nobodys.json() | {"value": ""}
 
 
 def test_events_of_one_tenant_never_fire_rules_of_another(there: Stand) -> None:

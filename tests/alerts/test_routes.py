@@ -262,6 +262,8 @@ def test_the_preview_is_the_message(there: Stand) -> None:
     assert message.title == found["message"]["title"]
     links = " · [Open the rule]"
     assert message.text.split(links)[0] == found["message"]["text"].split("\n\nKW")[0]
+    saved = there.as_("viewer").post("/v1/rules/preview", {**body, "target_id": target, "rule_id": rule})
+    assert saved["message"]["text"] == message.text
 
 
 def test_exact_numbers_reach_the_message_and_the_sample(there: Stand) -> None:
@@ -377,7 +379,11 @@ def test_pages_of_deliveries_miss_and_repeat_nothing(there: Stand) -> None:
     assert seen == list(range(25, 0, -1))
     assert len(viewer.get(f"/v1/deliveries?target={target}&rule={rule}&limit=500")["deliveries"]) == 27
     assert viewer.get("/v1/deliveries?rule=nope")["deliveries"] == []
-    assert viewer.ask("GET", "/v1/deliveries?cursor=nonsense").status_code == 400
+    first = viewer.get("/v1/deliveries?limit=10")["next"]
+    for query in ("cursor=nonsense", f"cursor={first}&state=pending", f"cursor={first}&rule={rule}"):
+        refused = viewer.ask("GET", f"/v1/deliveries?{query}")
+        assert refused.status_code == 400
+        assert "same filters" in refused.json()["rule"]
     assert viewer.ask("GET", "/v1/deliveries?limit=0").status_code == 400
     assert viewer.ask("GET", "/v1/deliveries?state=lost").status_code == 400
 
