@@ -30,7 +30,8 @@ article { display:grid; grid-template-columns:2.4rem minmax(0,1fr); gap:.2rem .7
 .bubble > :first-child { margin-top:.1rem; } .bubble > :last-child { margin-bottom:.1rem; }
 .bubble :is(h1,h2,h3,h4,h5,h6) { font-size:1.05rem; margin:.2rem 0 .5rem; }
 .bubble p,.bubble ul,.bubble ol { margin:.4rem 0; } .bubble ul,.bubble ol { padding-left:1.3rem; }
-.bubble blockquote { margin:.4rem 0; padding-left:.7rem; border-left:3px solid var(--line); color:var(--dim); }
+.bubble blockquote { margin:.4rem 0; padding-left:.7rem; border-left:3px solid var(--line);
+  color:var(--dim); }
 a { color:var(--link); }
 .seal { color:var(--dim); font-size:.78rem; }
 details { margin-top:2rem; color:var(--dim); font-size:.85rem; } details li { overflow-wrap:anywhere; }
