@@ -152,10 +152,11 @@ def scalar(text: str) -> Any:
 
 def split(text: str) -> list[str]:
     """Values between commas; a comma inside double quotes belongs to its value."""
-    found, current, quoted = [], "", False
-    for at, char in enumerate(text):
-        if char == '"' and (at == 0 or text[at - 1] != "\\"):
+    found, current, quoted, escaped = [], "", False, False
+    for char in text:
+        if char == '"' and not escaped:
             quoted = not quoted
+        escaped = quoted and char == "\\" and not escaped
         if char == "," and not quoted:
             found.append(current.strip())
             current = ""

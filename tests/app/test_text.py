@@ -4,7 +4,7 @@ import json
 import subprocess
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app import patterns
@@ -130,6 +130,7 @@ paths = st.sampled_from(["data.a", "data.b.c", "severity", "data.x-y"])
 texts = st.text(min_size=1, max_size=12)
 
 
+@example(["\\", "0"], "data.a")
 @given(st.lists(scalars, min_size=1, max_size=3), paths)
 def test_values_come_back_from_rows(wanted: list[object], path: str) -> None:
     row = Condition(path=path, operator="is", value=", ".join(patterns.typed(value) for value in wanted))
