@@ -1,7 +1,7 @@
 """Plotly charts on pandas frames, in our own template. Names in a chart are escaped: Plotly reads tags."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -44,6 +44,13 @@ def totals(found: Histogram) -> list[int]:
     return [sums[at] for at in sorted(sums)]
 
 
+def edges(found: Histogram) -> tuple[datetime, datetime]:
+    """Where the axis begins and ends: around the range and every step, so that no bar is cut."""
+    starts = [at for series in found.series for at, _ in series.points]
+    ends = [at + timedelta(seconds=found.step) for at in starts]
+    return min([found.from_, *starts]), max([found.to, *ends])
+
+
 def stacked(
     found: Histogram, zone: ZoneInfo, *, height: int = 260, select: bool = False, stacked_by: bool = True
 ) -> go.Figure:
@@ -70,8 +77,7 @@ def stacked(
             xperiodalignment="start",
             offset=0,
         )
-    low = found.from_.astimezone(zone).replace(tzinfo=None)
-    high = found.to.astimezone(zone).replace(tzinfo=None)
+    low, high = (edge.astimezone(zone).replace(tzinfo=None) for edge in edges(found))
     figure.update_layout(
         barmode="stack",
         height=height,

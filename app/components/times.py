@@ -20,6 +20,14 @@ def moment(value: datetime | None, zone: ZoneInfo) -> str:
     return "–" if value is None else value.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def sent(text: str | None, zone: ZoneInfo) -> str | None:
+    """A moment of an event in the zone; as it was sent where it is none that we can tell (a leap second)."""
+    try:
+        return moment(datetime.fromisoformat(text.upper()), zone) if text else None
+    except (ValueError, OverflowError):
+        return text
+
+
 def precise(value: datetime | None, zone: ZoneInfo) -> str:
     """`2026-11-23 14:05:09.123 +08:00`."""
     if value is None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from app import patterns, ranges, reads, session
+from app import patterns, ranges, reads, session, urlstate
 from app.components import charts, conditions, detail, notice, pager, shell, tables, times
 from app.components.jsontext import compact
 from app.components.visible import OPTION, unseen_again, visible
@@ -13,6 +13,7 @@ from app.session import Viewer
 from eventcenter.client import Envelope, EventFilter
 
 _SPANS = ("15m", "1h", "6h", "24h", "7d", "30d")
+_TIMES = ("received_at", "time")
 _PAGE = 50
 _PATHS = (*patterns.ATTRIBUTES, "data.")
 
@@ -39,7 +40,7 @@ def show(viewer: Viewer) -> None:
 
 def _filters(viewer: Viewer) -> EventFilter | None:
     with st.container(key="ec-panel-filters"):
-        bus, kind, source = st.columns([1, 1.5, 1.5])
+        bus, kind, source, subject = st.columns([1, 1.4, 1.4, 1])
         with bus:
             st.multiselect(
                 t("filter.bus"),
@@ -52,13 +53,17 @@ def _filters(viewer: Viewer) -> EventFilter | None:
             _values("type", reads.values(viewer, "type"))
         with source:
             _values("source", reads.values(viewer, "source"))
-        subject, event_id, span, custom, more = st.columns(
-            [1.1, 1.1, 2.1, 0.9, 0.9], vertical_alignment="bottom"
-        )
         with subject:
             st.text_input(t("filter.subject"), key="subject", bind="query-params", max_chars=512)
+        event_id, field, span, custom, more = st.columns(
+            [1, 1.15, 2.1, 0.9, 0.9], vertical_alignment="bottom"
+        )
         with event_id:
             st.text_input(t("filter.id"), key="id", bind="query-params", max_chars=128)
+        with field:
+            time_field = urlstate.choice(
+                t("filter.time_field"), "time_field", _TIMES, say=lambda name: t(f"time_field.{name}")
+            )
         with span:
             ranges.span("span", _SPANS, "24h")
         with custom:
@@ -88,6 +93,7 @@ def _filters(viewer: Viewer) -> EventFilter | None:
         pattern=pattern if pattern not in {None, "{}"} else None,
         from_=within.from_,
         to=within.to,
+        time_field=time_field,
     )
 
 
@@ -151,7 +157,10 @@ def _histogram(viewer: Viewer, which: EventFilter) -> None:
     if not found.total:
         return
     with st.container(key="ec-panel-histogram"):
-        notice.heading(t("events.found", n=times.number(found.total)), aside=t("events.drag"))
+        found_text = (
+            t("events.found_one") if found.total == 1 else t("events.found", n=times.number(found.total))
+        )
+        notice.heading(found_text, aside=t(f"events.drag_{which.time_field}"))
         drawn = st.session_state.get("events.drawn", 0)
         figure = charts.stacked(found, viewer.zone, height=190, select=True)
         charts.draw_selectable(figure, viewer.zone, key=f"histogram.{drawn}", pick=_narrow)
@@ -169,26 +178,40 @@ def _table(viewer: Viewer, which: EventFilter, *, wide: bool) -> None:
     if not page.events:
         _nothing(viewer, which)
         return
-    columns = {"time": t("column.received_at"), "type": t("column.type"), "source": t("column.source")}
+    chosen = which.time_field
+    moments = (chosen, *(name for name in _TIMES if name != chosen)) if wide else (chosen,)
+    columns = {name: t(f"time_field.{name}") for name in moments}
+    columns |= {"type": t("column.type"), "source": t("column.source")}
     if wide:
         columns |= {"subject": t("column.subject"), "bus": t("column.bus"), "data": t("column.data")}
-    rows = [_row(one, viewer) for one in page.events]
+    rows = [_row(one, viewer, wide=wide) for one in page.events]
     tables.draw(
         rows,
         columns,
         key="events.table",
-        pinned="time",
+        pinned=chosen,
         opens=("event", [one.seq for one in page.events]),
-        widths={"time": 150, "type": 220, "source": 200, "subject": 190, "bus": 90, "data": 420},
+        widths={
+            "received_at": 150,
+            "time": 150,
+            "type": 210,
+            "source": 200,
+            "subject": 190,
+            "bus": 80,
+            "data": 420,
+        },
     )
     if pager.turned(way, page.next, len(page.events), key="events"):
         st.rerun()
 
 
-def _row(one: Envelope, viewer: Viewer) -> dict[str, object]:
+def _row(one: Envelope, viewer: Viewer, *, wide: bool) -> dict[str, object]:
     members = one.members()
+    received = times.moment(one.received_at, viewer.zone)
     return {
-        "time": times.moment(one.received_at, viewer.zone),
+        "received_at": received,
+        # Without a time an event stands where it was received; its own column says so where there is room.
+        "time": times.sent(one.attribute("time"), viewer.zone) or (None if wide else received),
         "type": one.attribute("type"),
         "source": one.attribute("source"),
         "subject": one.attribute("subject") or "",

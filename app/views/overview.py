@@ -15,6 +15,8 @@ _STEPS = {"1h": 60, "6h": 300, "24h": 900, "7d": 7200}
 _LIVE_S = 5
 _MOST_DELIVERIES = 100
 _LAG_WARN_S = 30
+_CHART_PX = 330
+_RANK_PX = 31
 
 
 @session.page
@@ -57,15 +59,18 @@ def _body(viewer: Viewer) -> None:
     palette = charts.colours([series.name for series in found.series if series.name is not None])
     _metrics(viewer, status, found, which, kinds=len(kinds))
     chart, top = st.columns([2.4, 1], gap="medium")
-    with chart, st.container(key="ec-panel-chart"):
+    sources = viewer.client.top(which, by="source", limit=6)
+    # As high as the rankings beside it, that neither card ends in a gap.
+    height = max(_CHART_PX, _RANK_PX * (len(kinds[:6]) + len(sources) + 1))
+    with chart, st.container(key="ec-panel-chart", height="stretch"):
         notice.heading(t("overview.by_type"), aside=t("overview.per", step=times.seconds(found.step)))
         if found.total:
-            charts.draw(charts.stacked(found, viewer.zone, height=330), key="by_type")
+            charts.draw(charts.stacked(found, viewer.zone, height=height), key="by_type")
         else:
             notice.empty(t("overview.quiet"), t("overview.quiet_text"))
-    with top, st.container(key="ec-panel-top"):
+    with top, st.container(key="ec-panel-top", height="stretch"):
         cards.ranking(t("overview.top_types"), kinds[:6], palette)
-        cards.ranking(t("overview.top_sources"), viewer.client.top(which, by="source", limit=6))
+        cards.ranking(t("overview.top_sources"), sources)
     notice.heading(t("overview.latest"))
     latest = viewer.client.events(EventFilter(bus=which.bus), limit=9)
     cards.events(latest.events, viewer.zone, palette)

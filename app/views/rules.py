@@ -83,7 +83,7 @@ def _line(viewer: Viewer, rule: Rule, targets: dict[str, Target]) -> None:
                 build(
                     '<div class="ec-numbers"><span><b>$count</b> $label</span><span>$last</span></div>',
                     count=times.number(rule.alerts_24h),
-                    label=t("rules.alerts_24h"),
+                    label=t("rules.alert_24h") if rule.alerts_24h == 1 else t("rules.alerts_24h"),
                     last=times.short(rule.last_fired_at, viewer.zone)
                     if rule.last_fired_at
                     else t("rules.never"),
@@ -250,7 +250,7 @@ def _shown(viewer: Viewer, found: Preview) -> None:
             '<p class="ec-sentence">$sentence</p><p class="ec-matched"><b>$count</b> $label</p>',
             sentence=sentence,
             count=times.number(found.matched_24h),
-            label=t("rules.matched_24h"),
+            label=t("rules.matched_one_24h") if found.matched_24h == 1 else t("rules.matched_24h"),
             limit=1500,
         )
     )

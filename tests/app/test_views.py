@@ -242,6 +242,65 @@ def test_filters_are_in_the_question(opened: Open, api: FakeApi) -> None:
     assert "1.50" in asked[-1]
 
 
+@pytest.mark.parametrize(
+    ("query", "asked", "columns"),
+    [
+        ({}, "received_at", ["received_at", "time"]),
+        ({"time_field": "time"}, "time", ["time", "received_at"]),
+        ({"time_field": "nonsense"}, "received_at", ["received_at", "time"]),
+        ({"time_field": "time", "event": "1000"}, "time", ["time"]),
+    ],
+)
+def test_the_time_of_events(
+    opened: Open, api: FakeApi, query: dict[str, str], asked: str, columns: list[str]
+) -> None:
+    """The choice in the URL is that of the histogram, the table and its first columns."""
+    tree = opened(api, "events", **query)
+    questions = [path for _, path, _ in api.calls if path.startswith(("/v1/events?", "/v1/events/histogram"))]
+    assert len(questions) == 2
+    assert all(f"time_field={asked}" in path for path in questions)
+    shown = [name for name in tree.dataframe[0].value.columns if name in {"received_at", "time"}]
+    assert shown == columns
+    said = {"received_at": "by when they were received", "time": "by when they happened"}
+    assert said[asked] in html(tree)
+
+
+def test_the_time_of_events_is_chosen(opened: Open, api: FakeApi) -> None:
+    tree = opened(api, "events")
+    tree.segmented_control(key="_time_field").set_value("time").run()
+    assert not tree.exception
+    assert tree.query_params["time_field"] == "time"
+    assert "time_field=time" in [path for _, path, _ in api.calls if path.startswith("/v1/events?")][-1]
+
+
+def test_an_event_without_a_time_stands_where_it_was_received(opened: Open, api: FakeApi) -> None:
+    newest, leap = api.events[0]["event"], api.events[1]["event"]
+    del newest["time"]
+    leap["time"] = "2016-12-31T23:59:60Z"
+    api.events[2]["event"]["time"] = "2026-11-23t11:00:00.123456789+08:00"
+    wide = opened(api, "events", time_field="time").dataframe[0].value
+    assert wide["time"].isna().tolist() == [True] + [False] * (len(wide) - 1)
+    assert wide["time"].iloc[1] == "2016-12-31T23:59:60Z"
+    assert wide["time"].iloc[2].startswith("2026-11-23 ")
+    narrow = opened(api, "events", time_field="time", event="1000").dataframe[0].value
+    assert narrow["time"].iloc[0] == wide["received_at"].iloc[0]
+
+
+def test_one_event_is_one(opened: Open, api: FakeApi) -> None:
+    assert "<h2>1 event</h2>" in html(opened(api, "events", id="evt-1000"))
+    del api.events[1:]
+    assert "<h2>1 event</h2>" in html(opened(api, "events"))
+
+
+def test_one_alert_is_one(opened: Open, api: FakeApi) -> None:
+    api.rules[0]["alerts_24h"] = 1
+    assert "<b>1</b> alert in 24 h" in html(opened(api, "rules"))
+
+
+def test_the_overview_says_which_time(opened: Open, api: FakeApi) -> None:
+    assert "by when they happened" in html(opened(api))
+
+
 def test_no_event_value_reads_as_html(opened: Open) -> None:
     """The hostile text is there, escaped: it was not simply left out."""
     tree = opened(FakeApi(hostile=True), "events", event="1000")
