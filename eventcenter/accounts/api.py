@@ -128,7 +128,7 @@ def _users(accounts: Accounts) -> APIRouter:
 
     @router.post("", status_code=_MADE, summary="Add a member")
     def add_user(who: Admin, body: shapes.NewUser) -> shapes.AddedUser:
-        return accounts.users.add(who, name=body.name, role=body.role)
+        return accounts.users.add(who, name=body.name, role=body.role, existing=body.existing)
 
     @router.patch("/{user_id}", summary="Change a member's role")
     def change_user(who: Admin, user_id: Id, body: shapes.ChangeUser) -> shapes.UserAnswer:
@@ -155,7 +155,9 @@ def _tenants(accounts: Accounts) -> APIRouter:
 
     @router.post("", status_code=_MADE, summary="Make a tenant with a bus `default`")
     def create_tenant(who: Operator, body: shapes.NewTenant) -> shapes.CreatedTenant:
-        return accounts.tenants.create(who, name=body.name, title=body.title, admin=body.admin)
+        return accounts.tenants.create(
+            who, name=body.name, title=body.title, admin=body.admin, existing=body.existing
+        )
 
     @router.patch("/{tenant_id}", summary="Give a tenant another title")
     def rename_tenant(who: Operator, tenant_id: Id, body: shapes.RenameTenant) -> shapes.TenantAnswer:

@@ -233,9 +233,13 @@ class Tokens(_Answer):
     tokens: list[TokenAnswer]
 
 
+_EXISTING = "Operators only: the account is there already, of whatever tenant, and this very one is meant."
+
+
 class NewUser(_Body):
     name: UserName
     role: MemberRole
+    existing: bool = Field(default=False, description=_EXISTING)
 
 
 class ChangeUser(_Body):
@@ -273,6 +277,7 @@ class NewTenant(_Body):
     name: Slug
     title: Line = ""
     admin: UserName | None = None
+    existing: bool = Field(default=False, description=_EXISTING)
 
 
 class RenameTenant(_Body):

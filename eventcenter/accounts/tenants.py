@@ -47,11 +47,18 @@ class Tenants:
         )
 
     def create(
-        self, who: Principal, *, name: str, title: str = "", admin: str | None = None
+        self,
+        who: Principal,
+        *,
+        name: str,
+        title: str = "",
+        admin: str | None = None,
+        existing: bool = False,
     ) -> CreatedTenant:
         """Make a tenant with a bus `default`, and a membership for `admin`, who is made if new.
 
-        The operator gets no membership. Raises Forbidden, Conflict if the name is taken.
+        `existing` says that `admin` has an account already. The operator gets no membership. Raises
+        Forbidden, Conflict if the tenant's name is taken or the admin's against expectation, NotFound.
         """
         who.require_operator()
 
@@ -70,7 +77,7 @@ class Tenants:
             session.add(Bus(tenant_id=tenant.id, name=DEFAULT_BUS, created_at=now))
             link: Link | None = None
             if admin is not None:
-                _, link = add_member(session, tenant.id, admin, Role.ADMIN, now)
+                _, link = add_member(session, tenant.id, admin, Role.ADMIN, now, existing=existing)
             detail = {"title": tenant.title, "admin": admin}
             audit(session, who, "tenant.create", f"tenant:{name}", detail, tenant_id=tenant.id)
             answer = TenantAnswer.model_validate(tenant)

@@ -31,16 +31,20 @@ class Users:
             lambda session: [_answer(user, member) for user, member in session.execute(ask)]
         )
 
-    def add(self, who: Principal, *, name: str, role: str) -> AddedUser:
+    def add(self, who: Principal, *, name: str, role: str, existing: bool = False) -> AddedUser:
         """Make the user of that name a member, and an account with a sign-in link if there was none.
 
-        Raises Conflict for one who is a member already.
+        With `existing`, which only operators may say, it takes the account that is there, wherever it was
+        made. Raises Forbidden, NotFound, Conflict for a member or for an account that was made elsewhere.
         """
         tenant_id = who.require(Role.ADMIN)
+        if existing:
+            who.require_operator()
 
         def apply(session: Session) -> AddedUser:
-            user, link = add_member(session, tenant_id, name, role, self._store.clock.now())
-            audit(session, who, "user.add", f"user:{name}", {"role": role})
+            now = self._store.clock.now()
+            user, link = add_member(session, tenant_id, name, role, now, existing=existing)
+            audit(session, who, "user.add", f"user:{name}", {"role": role, "new": link is not None})
             member = session.get_one(Membership, (user.id, tenant_id))
             return AddedUser(**_answer(user, member).model_dump(), link=link)
 
@@ -101,14 +105,22 @@ class Users:
 
 
 def add_member(
-    session: Session, tenant_id: str, name: str, role: str, now: datetime
+    session: Session, tenant_id: str, name: str, role: str, now: datetime, *, existing: bool
 ) -> tuple[User, Link | None]:
     """Add a membership in a change that is under way; a link comes with a new account only.
 
-    Raises Conflict for one who is a member already.
+    Whoever made an account can sign in by it. So one that another tenant made is taken only where `existing`
+    says that it is meant. Raises Conflict for another account and for a member, NotFound for none.
     """
     user = session.scalar(select(User).where(User.name == name))
     link: Link | None = None
+    if user is None and existing:
+        raise NotFound(
+            "There is no such account.",
+            value=name,
+            rule="`existing` names an account that is there already",
+            remedy="correct the name, or leave `existing` out to make the account",
+        )
     if user is None:
         user = User(name=name, operator=False, home_tenant_id=tenant_id, created_at=now)
         session.add(user)
@@ -121,6 +133,13 @@ def add_member(
             value=name,
             rule="one membership for each user and tenant",
             remedy="change the member's role instead",
+        )
+    elif user.home_tenant_id != tenant_id and not existing:
+        raise Conflict(
+            "There is an account of this name already, which was not made here.",
+            value=name,
+            rule="somebody can sign in by it, so only an operator adds it to a tenant that did not make it",
+            remedy="choose another name, or ask an operator for `eventcenter user add … --existing`",
         )
     session.add(Membership(user_id=user.id, tenant_id=tenant_id, role=role, created_at=now))
     session.flush()

@@ -18,6 +18,10 @@ tenant = typer.Typer(no_args_is_help=True, help="Make and list tenants, which sh
 user = typer.Typer(no_args_is_help=True, help="Add and list users, and let them sign in.")
 
 InTenant = Annotated[str, typer.Option("--tenant", help="Name of the tenant.")]
+Existing = Annotated[
+    bool,
+    typer.Option("--existing", help="The user is there already, made by any tenant, and is meant."),
+]
 
 
 @token.command("create")
@@ -98,6 +102,7 @@ def create_tenant(
     admin: Annotated[
         str | None, typer.Option(help="User who administers it; made if new.", show_default=False)
     ] = None,
+    existing: Existing = False,
 ) -> None:
     """Make a tenant with a bus `default`."""
     from eventcenter.cli import local
@@ -105,7 +110,11 @@ def create_tenant(
     wanted = local.checked(local.NewTenant, {"name": name, "title": title, "admin": admin})
     with local.opened() as (chosen, _, accounts):
         made = accounts.tenants.create(
-            local.Principal.local(), name=wanted.name, title=wanted.title, admin=wanted.admin
+            local.Principal.local(),
+            name=wanted.name,
+            title=wanted.title,
+            admin=wanted.admin,
+            existing=existing,
         )
     err.print(f"Made tenant {made.name}.", markup=False)
     if made.link is not None:
@@ -132,13 +141,16 @@ def add_user(
     *,
     role: Annotated[str, typer.Option(help="viewer, editor or admin.")] = Role.VIEWER,
     in_tenant: InTenant = DEFAULT_TENANT,
+    existing: Existing = False,
 ) -> None:
     """Make a user a member of a tenant; a new user gets a link that signs in once."""
     from eventcenter.cli import local
 
     wanted = local.checked(local.NewUser, {"name": name, "role": role})
     with local.opened() as (chosen, store, accounts):
-        added = accounts.users.add(local.admin_of(store, in_tenant), name=wanted.name, role=wanted.role)
+        added = accounts.users.add(
+            local.admin_of(store, in_tenant), name=wanted.name, role=wanted.role, existing=existing
+        )
     err.print(f"{added.name} is {added.role} of tenant {in_tenant}.", markup=False)
     if added.link is not None:
         _say_link(chosen, added.name, added.link.code)

@@ -334,7 +334,8 @@ def test_a_withdrawn_membership_ends_at_once(sides: Sides) -> None:
     added = done(sides.product, "POST", "/v1/users", sides.b.admin, body)
     code = added["link"]["code"]
     session = done(sides.product, "POST", "/v1/sessions/link", None, {"code": code})["session"]
-    done(sides.product, "POST", "/v1/users", sides.a.admin, body)
+    assert ask(sides.product, "POST", "/v1/users", sides.a.admin, body).status == 409
+    sides.product.share("in-both", sides.a.name, "viewer")
     done(sides.product, "PUT", "/v1/sessions/current/tenant", session, {"tenant": sides.a.name})
     listing = "/v1/events?limit=1&type=com.example.alarm"
     page = ask(sides.product, "GET", listing, session)
@@ -359,11 +360,16 @@ def test_a_withdrawn_membership_ends_at_once(sides: Sides) -> None:
     done(sides.product, "DELETE", f"/v1/users/{added['id']}", sides.b.admin)
 
 
-def test_making_alphas_user_a_member_gives_no_way_into_the_account(sides: Sides) -> None:
+def test_alphas_user_becomes_no_member_by_name_nor_gives_a_way_into_the_account(sides: Sides) -> None:
     product, b = sides.product, sides.b
-    added = ask(product, "POST", "/v1/users", b.admin, {"name": sides.a.user, "role": "viewer"})
-    assert added.json()["link"] is None
-    user = added.json()["id"]
+    body = {"name": sides.a.user, "role": "viewer"}
+    refused = ask(product, "POST", "/v1/users", b.admin, body)
+    assert refused.status == 409
+    assert "choose another name" in refused.json()["remedy"]
+    assert ask(product, "POST", "/v1/users", b.admin, {**body, "existing": True}).status == 403
+    assert sides.a.user not in ask(product, "GET", "/v1/users", b.admin).text
+    product.share(sides.a.user, b.name, "viewer")
+    user = sides.a.things["user"]
     assert ask(product, "POST", f"/v1/users/{user}/link", b.admin).status == 403
     assert sides.a.marker not in ask(product, "GET", "/v1/users", b.admin).text
     done(product, "DELETE", f"/v1/users/{user}", b.admin)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from eventcenter.access import OPERATOR
+from eventcenter.access import OPERATOR, Principal
+from eventcenter.accounts.shapes import AddedUser
 from eventcenter.store.bootstrap import sign_in_link
 from eventcenter.store.models import Rule, Target, Token
 from eventcenter.store.sql import Session, select
@@ -172,21 +173,72 @@ def test_the_use_of_a_token_is_noted_once_a_minute(there: World) -> None:
     assert noted() == there.clock.now()
 
 
+def share(there: World, name: str, role: str, tenant: str = "other") -> AddedUser:
+    """Add an account that another tenant made, as the operator does on the machine."""
+    operator = Principal.local(there.tenants[tenant])
+    return there.accounts.users.add(operator, name=name, role=role, existing=True)
+
+
 def test_a_new_member_gets_a_link_and_an_old_account_none(there: World) -> None:
     admin, others = there.as_("admin"), there.as_("admin", "other")
     new = admin.post("/v1/users", {"name": " Bob ", "role": "editor"})
     assert (new["name"], new["role"]) == ("bob", "editor")
     session = there.api.post("/v1/sessions/link", {"code": new["link"]["code"]})["session"]
     assert there.api.as_(session).get("/v1/me")["role"] == "editor"
-    there_too = others.post("/v1/users", {"name": "bob", "role": "admin"})
-    assert there_too["link"] is None
-    assert there_too["id"] == new["id"]
+    there_too = share(there, "bob", "admin")
+    assert (there_too.link, there_too.id) == (None, new["id"])
     assert admin.ask("POST", "/v1/users", {"name": "bob", "role": "viewer"}).status_code == 409
     assert [(user["name"], user["role"]) for user in admin.get("/v1/users")["users"]] == [
         ("admin", "admin"),
         ("bob", "editor"),
     ]
     assert [(user["name"], user["role"]) for user in others.get("/v1/users")["users"]] == [("bob", "admin")]
+
+
+def test_an_account_made_elsewhere_becomes_no_member_by_its_name(there: World) -> None:
+    """Whoever takes a name first cannot wait for another tenant to let them in by it."""
+    others, admin = there.as_("admin", "other"), there.as_("admin")
+    taken = others.post("/v1/users", {"name": "bob", "role": "viewer"})
+    bob = there.api.as_(there.api.post("/v1/sessions/link", {"code": taken["link"]["code"]})["session"])
+    bob.put("/v1/me/password", {"new": "a good password"})
+    before = admin.get("/v1/audit")["audit"]
+    refused = admin.ask("POST", "/v1/users", {"name": "bob", "role": "editor"})
+    assert refused.status_code == 409
+    assert refused.json()["value"] == "bob"
+    assert refused.json()["rule"]
+    assert "choose another name, or ask an operator" in refused.json()["remedy"]
+    assert [user["name"] for user in admin.get("/v1/users")["users"]] == ["admin"]
+    assert [each["name"] for each in bob.get("/v1/me")["tenants"]] == ["other"]
+    assert admin.get("/v1/audit")["audit"] == before
+
+    # One answer for all accounts that were made elsewhere: of a tenant, of none any more, of the operator.
+    others.delete(f"/v1/users/{taken['id']}")
+    assert admin.ask("POST", "/v1/users", {"name": "bob", "role": "editor"}).json() == refused.json()
+    first = others.ask("POST", "/v1/users", {"name": "admin", "role": "viewer"}).json()
+    assert first | {"value": "bob"} == refused.json()
+
+
+def test_a_tenant_takes_its_own_account_back(there: World) -> None:
+    admin = there.as_("admin")
+    bob = admin.post("/v1/users", {"name": "bob", "role": "viewer"})["id"]
+    admin.delete(f"/v1/users/{bob}")
+    again = admin.post("/v1/users", {"name": "bob", "role": "editor"})
+    assert (again["id"], again["role"], again["link"]) == (bob, "editor", None)
+
+
+def test_only_an_operator_says_that_an_account_made_elsewhere_is_meant(there: World) -> None:
+    there.as_("admin", "other").post("/v1/users", {"name": "bob", "role": "viewer"})
+    for name in ("bob", "nobody"):
+        body = {"name": name, "role": "viewer", "existing": True}
+        assert there.as_("admin").ask("POST", "/v1/users", body).status_code == 403
+    first = there.api.post("/v1/sessions/link", {"code": sign_in_link(there.store, "admin")})["session"]
+    operator = there.api.as_(first)
+    body = {"name": "bob", "role": "viewer"}
+    assert operator.ask("POST", "/v1/users", body).status_code == 409, "not even an operator by accident"
+    assert operator.ask("POST", "/v1/users", {**body, "name": "bbo", "existing": True}).status_code == 404
+    assert operator.post("/v1/users", {**body, "existing": True})["link"] is None
+    row = operator.get("/v1/audit")["audit"][0]
+    assert (row["action"], row["detail"]) == ("user.add", {"role": "viewer", "new": False})
 
 
 def test_an_admin_renews_links_of_own_accounts_only(there: World) -> None:
@@ -198,7 +250,7 @@ def test_an_admin_renews_links_of_own_accounts_only(there: World) -> None:
     there.api.post("/v1/sessions/link", {"code": link.json()["code"]})
 
     # Bob is a member of another tenant: whoever signs in as bob would see that tenant too.
-    others.post("/v1/users", {"name": "bob", "role": "viewer"})
+    share(there, "bob", "viewer")
     assert admin.ask("POST", f"/v1/users/{bob}/link").status_code == 403
     assert others.ask("POST", f"/v1/users/{bob}/link").status_code == 403
 
@@ -237,7 +289,11 @@ def test_an_operator_makes_tenants_and_reads_nothing_in_them(there: World) -> No
     assert wile.get("/v1/me")["tenant"]["name"] == "acme"
     assert [bus["name"] for bus in wile.get("/v1/buses")["buses"]] == ["default"]
     assert [row["action"] for row in wile.get("/v1/audit")["audit"]] == ["session.begin", "tenant.create"]
-    known = operator.post("/v1/tenants", {"name": "bcme", "admin": "wile"})
+    second = {"name": "bcme", "admin": "wile"}
+    assert operator.ask("POST", "/v1/tenants", second).status_code == 409
+    mistyped = {**second, "admin": "wlie", "existing": True}
+    assert operator.ask("POST", "/v1/tenants", mistyped).status_code == 404
+    known = operator.post("/v1/tenants", {**second, "existing": True})
     assert (known["title"], known["link"]) == ("bcme", None)
     assert [tenant["name"] for tenant in operator.get("/v1/tenants")["tenants"]] == [
         "acme",

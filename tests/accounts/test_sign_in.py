@@ -175,7 +175,8 @@ def test_a_session_moves_to_a_tenant_of_its_user_only(there: World) -> None:
     assert refused.status_code == 404
     missing = session.ask("PUT", "/v1/sessions/current/tenant", {"tenant": "nowhere"})
     assert refused.json() | {"value": ""} == missing.json() | {"value": ""}
-    there.as_("admin", "other").post("/v1/users", {"name": "admin", "role": "viewer"})
+    operator = Principal.local(there.tenants["other"])
+    there.accounts.users.add(operator, name="admin", role="viewer", existing=True)
     moved = session.put("/v1/sessions/current/tenant", {"tenant": "other"})
     assert (moved["tenant"]["name"], moved["role"]) == ("other", "viewer")
     assert session.get("/v1/tenant")["name"] == "other"

@@ -115,9 +115,16 @@ def test_tenants_and_users(program: Program) -> None:
     ]
     program.run("user", "add", "li", "--role", "editor", "--tenant", "acme")
     program.run("user", "password", "li", "--stdin", stdin="correct horse battery\n")
+    again = ("user", "add", "li", "--tenant", "default")
+    assert "ask an operator" in program.run(*again, code=1).stderr
+    assert "ask an operator" in program.run("tenant", "create", "two", "--admin", "li", code=1).stderr
+    program.run(*again, "--existing")
+    program.run("tenant", "create", "two", "--admin", "li", "--existing")
     assert program.out("user", "list") == [
         "admin\tyes\tno\tdefault\tadmin",
         "li\tno\tyes\tacme\teditor",
+        "li\tno\tyes\tdefault\tviewer",
+        "li\tno\tyes\ttwo\tadmin",
         "wang\tno\tno\tacme\tadmin",
     ]
     with Store.open(program.settings) as store:

@@ -13,12 +13,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from eventcenter.access import TOKEN_PREFIX, credential_hash, new_credential
+from eventcenter.access import TOKEN_PREFIX, Principal, credential_hash, new_credential
+from eventcenter.accounts import Accounts
 from eventcenter.settings import PREFIX, Settings
 from eventcenter.store import Store
 from eventcenter.store.bootstrap import bootstrap
 from eventcenter.store.models import Bus, Tenant, Token
 from eventcenter.store.secrets import SecretBox
+from eventcenter.store.sql import select
 
 _READY_S = 60.0
 
@@ -62,8 +64,6 @@ class Product:
         with Store.open(self.settings) as store:
 
             def add(session: Any) -> None:
-                from sqlalchemy import select
-
                 tenant_id = session.scalar(select(Tenant.id).where(Tenant.name == tenant))
                 session.add(
                     Token(
@@ -92,6 +92,13 @@ class Product:
                     session.add(Bus(tenant_id=tenant.id, name=bus, description="", created_at=now))
 
             store.write(add)
+
+    def share(self, user: str, tenant: str, role: str) -> None:
+        """Make a user of one tenant a member of another too, as the operator does on the machine."""
+        with Store.open(self.settings) as store:
+            ask = select(Tenant.id).where(Tenant.name == tenant)
+            there = Principal.local(store.read(lambda session: session.scalar(ask)))
+            Accounts(store, self.settings).users.add(there, name=user, role=role, existing=True)
 
     def environment(self) -> dict[str, str]:
         """The environment that gives a process these settings."""
