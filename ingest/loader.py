@@ -10,12 +10,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import structlog
 
-from eventcenter.archive import Archive, Archives, Poison
+from eventcenter.archive import Archive, Archives, Poison, table_of
 from eventcenter.archive.load import Reject
 from eventcenter.clock import Clock, from_micros
 from eventcenter.journal import (
@@ -38,16 +40,53 @@ _REJECT_BYTES = 256 << 10
 
 
 @dataclass(kw_only=True)
+class _Batch:
+    """What was read from a journal."""
+
+    blocks: list[ReadBlock]
+    damages: list[Damage]
+    by_tenant: dict[str, list[ReadBlock]]
+    tables: dict[str, Any]
+    """By tenant, `table_of` its blocks where that was made ahead."""
+
+    @property
+    def bytes(self) -> int:
+        return sum(len(block.block.payload) for block in self.blocks)
+
+
+@dataclass(kw_only=True)
 class _Journal:
     """One writer's folder on its way into the archives."""
 
     folder: Path
     reader: JournalReader
     outcomes: OutcomeWriter
+    ahead: Future[_Batch] | None = None
+    """What is being read while the batch before is loaded."""
 
     @property
     def name(self) -> str:
         return self.folder.name
+
+    def next_batch(self, max_bytes: int) -> _Batch:
+        """The next blocks: those that were read ahead, or read now."""
+        if self.ahead is None:
+            return self.read(max_bytes)
+        ahead, self.ahead = self.ahead, None
+        return ahead.result()
+
+    def read(self, max_bytes: int) -> _Batch:
+        blocks, damages = self.reader.read(max_bytes)
+        by_tenant: dict[str, list[ReadBlock]] = {}
+        for block in blocks:
+            by_tenant.setdefault(block.block.tenant, []).append(block)
+        return _Batch(blocks=blocks, damages=damages, by_tenant=by_tenant, tables={})
+
+    def read_ahead(self, max_bytes: int) -> _Batch:
+        """As `read`, with all work done that needs no archive."""
+        batch = self.read(max_bytes)
+        batch.tables = {tenant: table_of(blocks) for tenant, blocks in batch.by_tenant.items()}
+        return batch
 
 
 @dataclass(kw_only=True)
@@ -81,6 +120,7 @@ class Loader:
         self._journals: dict[str, _Journal] = {}
         self._stuck: dict[str, _Stuck] = {}
         self._oldest: dict[str, int] = {}
+        self._readers = ThreadPoolExecutor(1, thread_name_prefix="loader-reads")
         self.loaded_events = 0
         self.damages = 0
 
@@ -104,6 +144,7 @@ class Loader:
                 self._archives.checkpoint()
                 idle_since = now
             stop.wait(_LOOK_AGAIN_S)
+        self._readers.shutdown()
         for journal in self._journals.values():
             journal.outcomes.close()
         self._journals.clear()
@@ -148,32 +189,33 @@ class Loader:
                 )
 
     def _load_next(self, journal: _Journal) -> bool:
-        blocks, damages = journal.reader.read(self._batch_bytes)
-        for damage in damages:
+        batch = journal.next_batch(self._batch_bytes)
+        for damage in batch.damages:
             self._quarantine(damage)
-        if not blocks:
-            return bool(damages)
-        by_tenant: dict[str, list[ReadBlock]] = {}
-        for block in blocks:
-            by_tenant.setdefault(block.block.tenant, []).append(block)
-        self._oldest = {tenant: theirs[0].received_at for tenant, theirs in by_tenant.items()}
+        if not batch.blocks:
+            return bool(batch.damages)
+        if batch.bytes > self._batch_bytes // 2:
+            # There is a backlog: the next batch is read and split on one processor while this one is
+            # loaded on the other.
+            journal.ahead = self._readers.submit(journal.read_ahead, self._batch_bytes)
+        self._oldest = {tenant: theirs[0].received_at for tenant, theirs in batch.by_tenant.items()}
         try:
-            for tenant, theirs in by_tenant.items():
+            for tenant, theirs in batch.by_tenant.items():
                 if tenant in self._stuck:
                     self._stuck[tenant].first.setdefault(journal.name, theirs[0].position)
                 else:
-                    self._load(journal, tenant, theirs)
+                    self._load(journal, tenant, theirs, batch.tables.get(tenant))
                 self._oldest.pop(tenant, None)
         finally:
             self._oldest = {}
-        self._release(journal, blocks[-1].position)
+        self._release(journal, batch.blocks[-1].position)
         return True
 
-    def _load(self, journal: _Journal, tenant: str, blocks: Sequence[ReadBlock]) -> None:
+    def _load(self, journal: _Journal, tenant: str, blocks: Sequence[ReadBlock], table: Any = None) -> None:
         archive = self._archives.tenant(tenant)
         journal_id = journal.reader.journal_id or b""
         try:
-            outcomes = _load_or_bisect(archive, journal_id, journal.name, blocks)
+            outcomes = _load_or_bisect(archive, journal_id, journal.name, blocks, table)
         except Exception:  # noqa: BLE001 whatever it is, other tenants go on
             _log.exception("an archive cannot be loaded; its events wait in the journal", tenant=tenant)
             stuck = self._stuck.setdefault(
@@ -259,11 +301,11 @@ def _yield_to_answers() -> None:
 
 
 def _load_or_bisect(
-    archive: Archive, journal_id: bytes, writer: str, blocks: Sequence[ReadBlock]
+    archive: Archive, journal_id: bytes, writer: str, blocks: Sequence[ReadBlock], table: Any = None
 ) -> list[Outcome]:
     """Load; where a poison block is among them, halve until it stands alone, and salvage its good lines."""
     try:
-        return archive.load(journal_id, writer, blocks)
+        return archive.load(journal_id, writer, blocks, table=table)
     except Poison as poison:
         if len(blocks) > 1:
             middle = len(blocks) // 2

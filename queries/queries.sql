@@ -5,13 +5,12 @@
 SELECT (SELECT count(*) FROM events) AS events,
        (SELECT count(*) FROM rejects) AS rejects,
        (SELECT count(*) FROM duplicates) AS duplicates,
-       (SELECT coalesce(max(seq), 0) FROM events) AS last_seq;
+       (SELECT next_seq - 1 FROM state) AS last_seq;
 
 -- name: bus_totals
 -- How many events each bus holds and when the last one came.
-SELECT bus, count(*) AS events, max(received_at) AS last_received_at
-FROM events
-GROUP BY bus
+SELECT bus, events, last_received_at
+FROM buses
 ORDER BY bus;
 
 -- name: rejects

@@ -1,7 +1,7 @@
 """The archive: a tenant's events in DuckDB. The only package that imports duckdb."""
 
 from eventcenter.archive.archive import Archive
-from eventcenter.archive.load import Poison
+from eventcenter.archive.load import Poison, table_of
 from eventcenter.archive.pool import Archives
 
-__all__ = ["Archive", "Archives", "Poison"]
+__all__ = ["Archive", "Archives", "Poison", "table_of"]

@@ -78,10 +78,11 @@ class Archive:
         blocks: Sequence[ReadBlock],
         *,
         rejects: Sequence[loading.Reject] = (),
+        table: pa.Table | None = None,
     ) -> list[Outcome]:
         """See `eventcenter.archive.load.load`."""
         with self._load_mutex, self._use() as connection:
-            outcomes = loading.load(connection, journal_id, writer, blocks, rejects)
+            outcomes = loading.load(connection, journal_id, writer, blocks, rejects=rejects, table=table)
             self._unsaved = True
             return outcomes
 

@@ -74,16 +74,20 @@ def load(
     journal_id: bytes,
     writer: str,
     blocks: Sequence[ReadBlock],
+    *,
     rejects: Sequence[Reject] = (),
+    table: pa.Table | None = None,
 ) -> list[Outcome]:
     """Load blocks of one journal, in order, and keep `rejects` with them; outcomes of what was loaded.
+
+    `table` is `table_of(blocks)` where that is at hand.
 
     Blocks at or before the position in `loaded` are skipped. Either everything is loaded and the
     position moved, or nothing. Raises Poison where the blocks themselves are at fault.
     """
     connection.execute("BEGIN TRANSACTION")
     try:
-        outcomes = _load(connection, journal_id, writer, blocks, rejects)
+        outcomes = _load(connection, journal_id, writer, blocks, salvaged=rejects, table=table)
         connection.execute("COMMIT")
     except BaseException as error:
         connection.execute("ROLLBACK")
@@ -91,6 +95,18 @@ def load(
             raise Poison(str(error)) from error
         raise
     return outcomes
+
+
+def table_of(blocks: Sequence[ReadBlock]) -> pa.Table | None:
+    """The blocks' events as a table, which `load` takes: a part of its work that needs no archive.
+
+    None where there are none, or where the blocks are poison, which `load` will say.
+    """
+    payloads = [block.block.payload for block in blocks if _has_events(block)]
+    try:
+        return to_table(payloads) if payloads else None
+    except pa.ArrowInvalid:
+        return None
 
 
 def position(connection: duckdb.DuckDBPyConnection, journal_id: bytes) -> Position | None:
@@ -163,23 +179,28 @@ def _load(
     journal_id: bytes,
     writer: str,
     blocks: Sequence[ReadBlock],
+    *,
     salvaged: Sequence[Reject],
+    table: pa.Table | None,
 ) -> list[Outcome]:
     before = position(connection, journal_id)
+    given = len(blocks)
     blocks = [block for block in blocks if before is None or block.position > before]
     if not blocks:
         return []
     [(next_seq, last)] = connection.execute(
         "SELECT next_seq, coalesce(epoch_us(last_received_at), 0) FROM state"
     ).fetchall()
-    events = [block for block in blocks if block.block.kind is BlockKind.EVENTS and block.block.count]
+    events = [block for block in blocks if _has_events(block)]
     rejects = [
         *salvaged,
         *(_stored_reject(block, line, last) for block in blocks for line in _reject_lines_of(block)),
     ]
     counted = {block.position: (0, 0, 0) for block in blocks}
     if events:
-        stored, more, of_block = _load_events(connection, writer, events, next_seq, last)
+        if table is None or len(blocks) < given:
+            table = to_table([block.block.payload for block in events])
+        stored, more, of_block = _load_events(connection, writer, events, table, next_seq=next_seq, last=last)
         next_seq += stored
         rejects += more
         counted |= of_block
@@ -217,11 +238,12 @@ def _load_events(
     connection: duckdb.DuckDBPyConnection,
     writer: str,
     blocks: Sequence[ReadBlock],
+    table: pa.Table,
+    *,
     next_seq: int,
     last: int,
 ) -> tuple[int, list[Reject], dict[Position, tuple[int, int, int]]]:
     """How many were stored, rejects for used ids, and (stored, duplicates, rejected) of each block."""
-    table = to_table([block.block.payload for block in blocks])
     counts = np.array([block.block.count for block in blocks])
     if table.num_rows != counts.sum():
         raise ValueError(f"{counts.sum()} events were announced, {table.num_rows} lines are there")
@@ -243,6 +265,11 @@ def _load_events(
         f"INSERT INTO fresh SELECT seq, key, bus, id, source, type, subject, {_TIME}, time_text,"  # noqa: S608 a constant
         " datacontenttype, dataschema, extensions, data_kind, data, received_at FROM incoming",
         table if stored == table.num_rows else table.filter(pa.array(decided.keep)),
+    )
+    connection.execute(
+        "INSERT INTO buses SELECT bus, count(*), max(received_at) FROM incoming GROUP BY bus"
+        " ON CONFLICT (bus) DO UPDATE SET events = events + excluded.events,"
+        " last_received_at = excluded.last_received_at"
     )
     _note_duplicates(connection, table, decided, seqs, writer)
     rejects = [_reused(table, row, _seq(original, seqs)) for row, original in decided.reused.items()]
@@ -328,6 +355,10 @@ def _reused(table: pa.Table, row: int, original: int) -> Reject:
         bytes=decode_line(line).to_json()[:_KEEP_BYTES],
         content_type="application/cloudevents+json",
     )
+
+
+def _has_events(block: ReadBlock) -> bool:
+    return block.block.kind is BlockKind.EVENTS and block.block.count > 0
 
 
 def _reject_lines_of(block: ReadBlock) -> list[_RejectLine]:

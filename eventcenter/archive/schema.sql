@@ -7,6 +7,9 @@ INSERT INTO format VALUES (1);
 CREATE TABLE state (next_seq BIGINT NOT NULL, last_received_at TIMESTAMPTZ);
 INSERT INTO state VALUES (1, NULL);
 
+-- What each bus holds, kept by the loader, so that overviews need no scan.
+CREATE TABLE buses (bus VARCHAR PRIMARY KEY, events BIGINT NOT NULL, last_received_at TIMESTAMPTZ NOT NULL);
+
 -- How far each journal was loaded; changes in the transaction that loads.
 CREATE TABLE loaded (journal BLOB PRIMARY KEY, file BIGINT NOT NULL, start BIGINT NOT NULL);
 
@@ -26,12 +29,12 @@ CREATE TABLE fresh (
     type VARCHAR NOT NULL,
     subject VARCHAR,
     time TIMESTAMPTZ,
-    time_text VARCHAR,
+    time_text VARCHAR USING COMPRESSION zstd,
     datacontenttype VARCHAR,
     dataschema VARCHAR,
-    extensions VARCHAR,
+    extensions VARCHAR USING COMPRESSION zstd,
     data_kind VARCHAR,
-    data VARCHAR,
+    data VARCHAR USING COMPRESSION zstd,
     received_at TIMESTAMPTZ NOT NULL
 );
 

@@ -203,6 +203,8 @@ def test_the_archive_agrees_with_a_plain_model(
     assert [r["seq"] for r in rows] == list(range(1, len(model) + 1))
     assert archive.query("SELECT count(*) AS n FROM duplicates") == [{"n": duplicates - len(model)}]
     assert archive.query("SELECT count(*) AS n FROM rejects") == [{"n": rejects}]
+    held = archive.query("SELECT bus, events FROM buses")
+    assert held == ([{"bus": "b", "events": len(model)}] if model else [])
     pool.close()
 
 

@@ -150,6 +150,7 @@ def test_ndjson(tmp_path: Path, corpus: Path) -> None:
         answered = time.perf_counter() - start
 
         def archived() -> bool:
+            time.sleep(0.1)
             return bool(product.api("GET", "/v1/status", reader)[1]["events"] == EVENTS)
 
         wait_until(archived, 600)

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -155,10 +156,12 @@ def test_a_tenant_whose_archive_fails_delays_nobody_and_loses_nothing(
     broken = True
     real = Archive.load
 
-    def load(self: Archive, journal: bytes, writer: str, blocks: Sequence[ReadBlock]) -> list[Outcome]:
+    def load(
+        self: Archive, journal: bytes, writer: str, blocks: Sequence[ReadBlock], **given: Any
+    ) -> list[Outcome]:
         if broken and blocks[0].block.tenant == "a":
             raise OSError(28, "No space left on device")
-        return real(self, journal, writer, blocks)
+        return real(self, journal, writer, blocks, **given)
 
     monkeypatch.setattr(Archive, "load", load)
     monkeypatch.setattr(loader_module, "_RETRY_S", 0.0)
@@ -207,3 +210,17 @@ def test_a_journal_that_was_deleted_and_begun_anew_is_loaded(house: House) -> No
     house.send("a", 2)
     house.drain()
     assert house.ids("a") == ["1", "2"]
+
+
+def test_a_backlog_is_read_ahead_and_stays_in_order(house: House) -> None:
+    loader = Loader(house.folder / "journal", house.archives, clock=house.clock, batch_bytes=200)
+    for number in range(60):
+        house.send("a" if number % 3 else "b", number, number)
+        if number == 30:
+            house.send_raw("a", b"poison\n", 1)
+    while loader.step():
+        pass
+    assert house.ids("a") == [str(number) for number in range(60) if number % 3]
+    assert house.ids("b") == [str(number) for number in range(60) if number % 3 == 0]
+    assert len(house.archives.tenant("a").query("SELECT * FROM rejects")) == 1
+    assert house.archives.tenant("a").query("SELECT count(*) AS n FROM duplicates") == [{"n": 40}]
