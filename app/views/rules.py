@@ -130,7 +130,7 @@ def _form(viewer: Viewer, wanted: str) -> None:
         pattern = _fields(viewer, targets)
     with right:
         fields = _collected(pattern)
-        _preview(viewer, fields)
+        _preview(viewer, rule, fields)
         _actions(viewer, rule, fields)
 
 
@@ -228,7 +228,7 @@ def _collected(pattern: str | None) -> dict[str, object] | None:
     }
 
 
-def _preview(viewer: Viewer, fields: dict[str, object] | None) -> None:
+def _preview(viewer: Viewer, rule: Rule | None, fields: dict[str, object] | None) -> None:
     with st.container(key="ec-panel-preview"):
         notice.heading(t("rules.preview"))
         if fields is None:
@@ -237,6 +237,8 @@ def _preview(viewer: Viewer, fields: dict[str, object] | None) -> None:
         asked = {name: fields[name] for name in ("buses", "pattern", "template")}
         if fields["target_id"]:
             asked["target_id"] = fields["target_id"]
+        if rule is not None:
+            asked["rule_id"] = rule.id
         if st.session_state.get("rule.seq"):
             asked["event_seq"] = st.session_state["rule.seq"]
         with notice.catching():
