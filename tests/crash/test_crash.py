@@ -3,6 +3,7 @@
 The seed is printed; EVENTCENTER_SEED replays it. The short form runs in the suite, 50 rounds by `make soak`.
 """
 
+import http.client
 import json
 import os
 import random
@@ -67,7 +68,8 @@ def client(  # noqa: PLR0917 a thread's target
         for _ in range(2 if rnd.random() < 0.1 else 1):
             try:
                 status, answer = product.post("default", body, token, "application/x-ndjson")
-            except OSError:
+            except (OSError, http.client.HTTPException):
+                # Killed before or within its answer.
                 time.sleep(0.02)
                 continue
             with sent.lock:
