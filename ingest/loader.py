@@ -33,6 +33,7 @@ from eventcenter.journal.format import file_numbers, file_path
 
 _log = structlog.get_logger("loader")
 _LOOK_AGAIN_S = 0.01
+_GATHER_S = 0.05
 _RETRY_S = 2.0
 _IDLE_CHECKPOINT_S = 5.0
 _NICE = 10
@@ -137,6 +138,9 @@ class Loader:
                 continue
             if worked:
                 idle_since = None
+                if not any(journal.ahead for journal in self._journals.values()):
+                    # No backlog: what comes in the next moment shares a transaction.
+                    stop.wait(_GATHER_S)
                 continue
             now = time.monotonic()
             idle_since = idle_since or now
