@@ -83,6 +83,10 @@ class _Journal:
             by_tenant.setdefault(block.block.tenant, []).append(block)
         return _Batch(blocks=blocks, damages=damages, by_tenant=by_tenant, tables={})
 
+    def begin_again(self) -> None:
+        """Go back to the oldest file; what is loaded is passed over, by its position."""
+        self.reader, self.ahead = JournalReader(self.folder), None
+
     def read_ahead(self, max_bytes: int) -> _Batch:
         """As `read`, with all work done that needs no archive."""
         batch = self.read(max_bytes)
@@ -158,8 +162,13 @@ class Loader:
         self._find_journals()
         worked = False
         for journal in self._journals.values():
-            worked |= self._retry_stuck(journal)
-            worked |= self._load_next(journal)
+            try:
+                worked |= self._retry_stuck(journal)
+                worked |= self._load_next(journal)
+            except BaseException:
+                # What was read and is not loaded must not be taken for done.
+                journal.begin_again()
+                raise
         return worked
 
     def lag_s(self, tenant_id: str | None = None) -> float:
@@ -216,9 +225,9 @@ class Loader:
         return True
 
     def _load(self, journal: _Journal, tenant: str, blocks: Sequence[ReadBlock], table: Any = None) -> None:
-        archive = self._archives.tenant(tenant)
         journal_id = journal.reader.journal_id or b""
         try:
+            archive = self._archives.tenant(tenant)
             outcomes = _load_or_bisect(archive, journal_id, journal.name, blocks, table)
         except Exception:  # noqa: BLE001 whatever it is, other tenants go on
             _log.exception("an archive cannot be loaded; its events wait in the journal", tenant=tenant)

@@ -224,3 +224,38 @@ def test_a_backlog_is_read_ahead_and_stays_in_order(house: House) -> None:
     assert house.ids("b") == [str(number) for number in range(60) if number % 3 == 0]
     assert len(house.archives.tenant("a").query("SELECT * FROM rejects")) == 1
     assert house.archives.tenant("a").query("SELECT count(*) AS n FROM duplicates") == [{"n": 40}]
+
+
+@pytest.mark.parametrize("broken", ["telling", "splitting ahead", "reading the second file"])
+def test_a_step_that_fails_anywhere_loses_nothing(
+    house: House, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    loader = Loader(house.folder / "journal", house.archives, clock=house.clock, batch_bytes=4000)
+    failures = 0
+    where, name = {
+        "telling": (loader_module.OutcomeWriter, "write"),
+        "splitting ahead": (loader_module, "table_of"),
+        "reading the second file": (loader_module.JournalReader, "_read_header"),
+    }[broken]
+    real = getattr(where, name)
+
+    def fail_now_and_then(*given: Any) -> Any:
+        nonlocal failures
+        failures += 1
+        if failures in {2, 3, 5}:
+            raise OSError(28, "No space left on device")
+        return real(*given)
+
+    monkeypatch.setattr(where, name, fail_now_and_then)
+    for number in range(200):
+        house.send("ab"[number % 2], *range(number * 10, number * 10 + 10), wants_outcome=True)
+    quiet = 0
+    while quiet < 3:
+        try:
+            quiet = 0 if loader.step() else quiet + 1
+        except OSError:
+            quiet = 0
+    assert failures >= 5
+    for tenant, rest in (("a", 0), ("b", 1)):
+        assert house.ids(tenant) == [str(number) for number in range(2000) if number // 10 % 2 == rest]
+    assert house.archives.tenant("a").query("SELECT count(*) AS n FROM duplicates") == [{"n": 0}]
