@@ -10,7 +10,16 @@ import pytest
 from eventcenter.archive import Archive, Archives
 from eventcenter.clock import ManualClock
 from eventcenter.event import Event, encode_line
-from eventcenter.journal import Block, BlockKind, JournalWriter, Outcome, OutcomeReader, ReadBlock
+from eventcenter.journal import (
+    Block,
+    BlockKind,
+    JournalReader,
+    JournalWriter,
+    Outcome,
+    OutcomeReader,
+    OutcomeWriter,
+    ReadBlock,
+)
 from eventcenter.journal.format import file_numbers, file_path
 from ingest import loader as loader_module
 from ingest.loader import Loader
@@ -233,9 +242,9 @@ def test_a_step_that_fails_anywhere_loses_nothing(
     loader = Loader(house.folder / "journal", house.archives, clock=house.clock, batch_bytes=4000)
     failures = 0
     where, name = {
-        "telling": (loader_module.OutcomeWriter, "write"),
+        "telling": (OutcomeWriter, "write"),
         "splitting ahead": (loader_module, "table_of"),
-        "reading the second file": (loader_module.JournalReader, "_read_header"),
+        "reading the second file": (JournalReader, "_read_header"),
     }[broken]
     real = getattr(where, name)
 
