@@ -58,9 +58,15 @@ def pace(session: Session, robot_hash: str, now: datetime) -> Pace:
             if row.finished_at is not None and row.outcome in _TELLING
         ]
     )
-    if rest is not None and rest.until is not None and rest.until > now:
-        return Pace(until=rest.until, limited=rest.limited, failures=failures)
-    return Pace(until=budget, limited=budget is not None, failures=failures)
+    if rest is None or rest.until is None or rest.until <= now:
+        return Pace(until=budget, limited=budget is not None, failures=failures)
+    # A pause after a failure does not hide that the budget is used up: who may pass over the one may not
+    # pass over the other.
+    return Pace(
+        until=max(rest.until, budget or rest.until),
+        limited=rest.limited or budget is not None,
+        failures=failures,
+    )
 
 
 def _budget(started: Sequence[datetime], now: datetime) -> datetime | None:

@@ -157,6 +157,16 @@ def test_a_test_waits_for_the_budget_and_not_for_pauses(there: Stand) -> None:
     assert there.states() == {"delivered": 17, "failed": 2}
 
 
+def test_a_pause_after_a_failure_does_not_hide_that_the_budget_is_used_up(there: Stand) -> None:
+    target = there.target()
+    for _ in range(17):
+        there.as_("admin").post(f"/v1/targets/{target}/test")
+    there.clock.advance(1)
+    there.robot.script("http500")
+    assert there.as_("admin").post(f"/v1/targets/{target}/test")["state"] == "failed"
+    assert there.as_("admin").post(f"/v1/targets/{target}/test")["state"] == "pending"
+
+
 # -- rules ---------------------------------------------------------------------------------------------
 
 
