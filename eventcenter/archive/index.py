@@ -1,0 +1,272 @@
+"""A segment's index file: which rows may hold an id, a subject, a trace; mapped, never read as a whole.
+
+    header   magic "ECINDEX1" · version u32 · crc u32 of all that follows it · bytes u64 of the file ·
+             Bloom words u64 · entries u64 of keys, of subjects, of traces
+    Bloom    u64 words, see bloom.py, over the keys' 64 bits
+    tables   of keys (their upper 40 bits), of subjects and traces (32 bits), each sorted by hash and row
+
+All numbers are little-endian, each array begins at a multiple of eight bytes. A table is a directory by the
+hash's upper 16 bits (u32 each: where the bucket begins), then per entry the rest of the hash (u16, and u8 for
+keys) and the row in three bytes (u16 and u8). A table without entries has no directory.
+"""
+
+import mmap
+import os
+import struct
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from eventcenter.archive import bloom
+from eventcenter.archive.keys import ID_BITS, Keys, id_prefix, subject_hash, trace_hash
+
+MAX_ROWS: Final = 1 << 24
+_MAGIC: Final = b"ECINDEX1"
+_VERSION: Final = 1
+_HEADER: Final = struct.Struct("<8sIIQQQQQ")
+_CHECKED_FROM: Final = 16
+_BLOOM_BITS: Final = 13.4
+_KEY_BITS: Final = 40
+_DIRECTORY_BITS: Final = 16
+_BUCKETS: Final = 1 << _DIRECTORY_BITS
+_ROW_BITS: Final = np.uint64(24)
+_ROW: Final = np.uint64(MAX_ROWS - 1)
+
+Rows = npt.NDArray[np.int64]
+Hashes = npt.NDArray[np.uint32]
+Array = npt.NDArray[Any]
+_NO_ROWS: Final[Rows] = np.empty(0, np.int64)
+
+
+class IndexDamaged(Exception):
+    """The file is not what was written; it can be built again from the segment."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Table:
+    """Hashes of `16 + 8 × (1 or 2)` further bits and their rows, sorted by both."""
+
+    starts: Array
+    rest: Array
+    """u16: the 16 bits of the hash below the directory's."""
+    tail: Array | None
+    """u8: the lowest bits of a key; None for hashes of 32 bits."""
+    row: Array
+    row_tail: Array
+
+    @staticmethod
+    def arrays(hashes: Array, rows: Array, bits: int) -> list[Array]:
+        """The arrays to write, in the order in which `read` takes them."""
+        if not len(hashes):
+            return []
+        packed = (hashes.astype(np.uint64) << _ROW_BITS) | rows.astype(np.uint64)
+        packed.sort()
+        row, hashes = packed & _ROW, packed >> _ROW_BITS
+        below = bits - _DIRECTORY_BITS
+        buckets = np.bincount((hashes >> np.uint64(below)).astype(np.int64), minlength=_BUCKETS)
+        starts = np.zeros(_BUCKETS + 1, np.uint32)
+        np.cumsum(buckets, out=starts[1:])
+        arrays = [starts, (hashes >> np.uint64(below - 16)).astype(np.uint16)]
+        if below > 16:
+            arrays.append(hashes.astype(np.uint8))
+        return [*arrays, row.astype(np.uint16), (row >> np.uint64(16)).astype(np.uint8)]
+
+    @classmethod
+    def read(cls, data: memoryview, start: int, entries: int, bits: int) -> tuple[Self | None, int]:
+        """The table that begins at `start`, and where it ends."""
+        if not entries:
+            return None, start
+        kinds: list[tuple[Any, int]] = [(np.uint32, _BUCKETS + 1), (np.uint16, entries)]
+        kinds += [(np.uint8, entries)] if bits - _DIRECTORY_BITS > 16 else []
+        kinds += [(np.uint16, entries), (np.uint8, entries)]
+        arrays = []
+        for kind, count in kinds:
+            arrays.append(np.frombuffer(data, kind, count, start))
+            start += _padded(count * np.dtype(kind).itemsize)
+        return cls(
+            starts=arrays[0],
+            rest=arrays[1],
+            tail=arrays[2] if len(arrays) == 5 else None,
+            row=arrays[-2],
+            row_tail=arrays[-1],
+        ), start
+
+    def equal(self, bucket: int, low: int, high: int) -> Rows:
+        """Rows of the bucket's entries whose `rest` is from `low` to `high`, ascending."""
+        start, end = int(self.starts[bucket]), int(self.starts[bucket + 1])
+        rest = self.rest[start:end]
+        first, last = start + int(rest.searchsorted(low)), start + int(rest.searchsorted(high, "right"))
+        if first == last:
+            return _NO_ROWS
+        return np.sort(self.rows(slice(first, last)))
+
+    def rows(self, at: Any) -> Rows:
+        """Rows of the entries at these places."""
+        rows = self.row_tail[at].astype(np.int64)
+        rows <<= 16
+        rows |= self.row[at]
+        return rows
+
+    def find(self, keys: Keys) -> tuple[Rows, Rows]:
+        """(position in `keys`, row) of each entry with one of these keys (40 bits)."""
+        below = _KEY_BITS - _DIRECTORY_BITS
+        buckets = (keys >> np.uint64(below)).astype(np.int64)
+        wanted = keys.astype(np.int64) & ((1 << below) - 1)
+        ends = self.starts.take(buckets + 1).astype(np.int64)
+        first = self._bound(self.starts.take(buckets).astype(np.int64), ends, wanted)
+        positions = np.flatnonzero((first < ends) & (self._entries(first) == wanted))
+        if not positions.size:
+            return _NO_ROWS, _NO_ROWS
+        first = first[positions]
+        counts = self._bound(first, ends[positions], wanted[positions] + 1) - first
+        behind = np.cumsum(counts)
+        places = np.arange(behind[-1]) + np.repeat(first - (behind - counts), counts)
+        return np.repeat(positions, counts), self.rows(places)
+
+    def _bound(self, low: Rows, high: Rows, wanted: Rows) -> Rows:
+        """Per element the first entry in low…high that is at least `wanted`; all are halved together."""
+        for _ in range(int((high - low).max(initial=0)).bit_length()):
+            middle = (low + high) >> 1
+            right = (self._entries(middle) < wanted) & (middle < high)
+            low = np.where(right, middle + 1, low)
+            high = np.where(right, high, middle)
+        return low
+
+    def _entries(self, at: Rows) -> Rows:
+        """The lower 24 bits of the keys at these places; a place behind the last one counts as the last."""
+        assert self.tail is not None  # noqa: S101 only tables of keys are searched so
+        entries = self.rest.take(at, mode="clip").astype(np.int64)
+        entries <<= 8
+        entries |= self.tail.take(at, mode="clip")
+        return entries
+
+
+class SegmentIndex:
+    """An open index file; thread-safe, it never changes."""
+
+    def __init__(self, data: mmap.mmap, path: Path) -> None:
+        self._data = data
+        self._path = path
+        _, _, _, _, words, keys, subjects, traces = _HEADER.unpack_from(data)
+        view = memoryview(data)
+        self._bloom = np.frombuffer(view, np.uint64, words, _HEADER.size)
+        start = _HEADER.size + self._bloom.nbytes
+        self._keys, start = _Table.read(view, start, keys, _KEY_BITS)
+        self._subjects, start = _Table.read(view, start, subjects, 32)
+        self._traces, _ = _Table.read(view, start, traces, 32)
+
+    @staticmethod
+    def build(
+        path: Path,
+        *,
+        keys: Keys,
+        subjects: tuple[Hashes, npt.NDArray[np.uint32]],
+        traces: tuple[Hashes, npt.NDArray[np.uint32]],
+    ) -> int:
+        """Write the index of a segment, durably; how many bytes it has.
+
+        `keys`: of each row, in order. `subjects` and `traces`: hashes and the rows that have them.
+        """
+        if len(keys) >= MAX_ROWS:
+            raise ValueError(f"a segment holds fewer than {MAX_ROWS} rows, not {len(keys)}")
+        words = np.zeros(bloom.words_for(len(keys), _BLOOM_BITS), np.uint64)
+        bloom.add(words, bloom.Probes.of(keys))
+        arrays = [
+            words,
+            *_Table.arrays(keys >> np.uint64(64 - _KEY_BITS), np.arange(len(keys)), _KEY_BITS),
+            *_Table.arrays(*subjects, 32),
+            *_Table.arrays(*traces, 32),
+        ]
+        size = _HEADER.size + sum(_padded(array.nbytes) for array in arrays)
+        counts = struct.pack("<QQQQQ", size, len(words), len(keys), len(subjects[0]), len(traces[0]))
+        crc = zlib.crc32(counts)
+        for part in _parts(arrays):
+            crc = zlib.crc32(part, crc)
+        with path.open("wb") as file:
+            file.write(struct.pack("<8sII", _MAGIC, _VERSION, crc) + counts)
+            for part in _parts(arrays):
+                file.write(part)
+            file.flush()
+            os.fsync(file.fileno())
+        return size
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Map the file. Raises IndexDamaged where magic, version or length are not right."""
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size < _HEADER.size:
+                raise IndexDamaged(f"{path} has {size} bytes, fewer than an index's header")
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        magic, version, _, written, *_ = _HEADER.unpack_from(data)
+        if magic != _MAGIC or version != _VERSION:
+            raise IndexDamaged(f"{path} is no index of version {_VERSION}")
+        if written != size:
+            raise IndexDamaged(f"{path} has {size} bytes, {written} were written")
+        return cls(data, path)
+
+    def close(self) -> None:
+        """Let the file go. For when nobody looks anything up any more: from here on nothing is found."""
+        self._bloom = np.zeros(1, np.uint64)
+        self._keys = self._subjects = self._traces = None
+        self._data = mmap.mmap(-1, 1)
+
+    def verify(self) -> None:
+        """Read all of it. Raises IndexDamaged where the checksum is another."""
+        _, _, crc, *_ = _HEADER.unpack_from(self._data)
+        if zlib.crc32(memoryview(self._data)[_CHECKED_FROM:]) != crc:
+            raise IndexDamaged(f"{self._path}: the checksum is not that of what was written")
+
+    def candidates(self, keys: Keys, probes: bloom.Probes | None = None) -> tuple[Rows, Rows]:
+        """(positions in `keys`, rows): each row whose key agrees in its upper 40 bits and may be the same.
+
+        Positions ascend. `probes` are those of `keys`, where they are at hand.
+        """
+        table = self._keys
+        if table is None:
+            return _NO_ROWS, _NO_ROWS
+        maybe = bloom.hits(self._bloom, probes or bloom.Probes.of(keys))
+        if not maybe.size:
+            return _NO_ROWS, _NO_ROWS
+        found, rows = table.find(keys[maybe] >> np.uint64(64 - _KEY_BITS))
+        return maybe[found], rows
+
+    def rows_of_id(self, event_id: str) -> Rows:
+        """Rows that may have this id, ascending."""
+        prefix = id_prefix(event_id)
+        below = ID_BITS - _DIRECTORY_BITS
+        low = (prefix << (16 - below)) & 0xFFFF
+        return _equal(self._keys, prefix >> below, low, low + (1 << (16 - below)) - 1)
+
+    def rows_of_subject(self, subject: str) -> Rows:
+        """Rows that may have this subject, ascending."""
+        return _equal_hash(self._subjects, subject_hash(subject))
+
+    def rows_of_trace(self, trace_id: str) -> Rows:
+        """Rows that may have this trace id (32 hexadecimal digits in lower case), ascending."""
+        return _equal_hash(self._traces, trace_hash(trace_id))
+
+
+def _equal(table: _Table | None, bucket: int, low: int, high: int) -> Rows:
+    return _NO_ROWS if table is None else table.equal(bucket, low, high)
+
+
+def _equal_hash(table: _Table | None, value: int) -> Rows:
+    rest = value & 0xFFFF
+    return _equal(table, value >> 16, rest, rest)
+
+
+def _padded(size: int) -> int:
+    return -(-size // 8) * 8
+
+
+def _parts(arrays: Iterable[Array]) -> Iterable[Any]:
+    for array in arrays:
+        yield memoryview(np.ascontiguousarray(array)).cast("B")
+        if padding := _padded(array.nbytes) - array.nbytes:
+            yield bytes(padding)
