@@ -11,14 +11,13 @@ from urllib.parse import quote, urlsplit
 import httpx
 import msgspec
 
-from eventcenter.client.wire import problem
-from eventcenter.errors import EventCenterError, InvalidInput, Unavailable
+from eventcenter.client.wire import decode, problem
+from eventcenter.errors import InvalidInput, Unavailable
 
 BATCH_BYTES = 4 << 20
 """Most bytes of events in one request, before compression."""
 
 _FIRST_PAUSE_S = 0.5
-_LONGEST_PAUSE_S = 30.0
 _RETRIED = frozenset({429, 502, 503, 504, 507})
 
 
@@ -34,8 +33,13 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
     accepted: int
     rejected: tuple[Refusal, ...] = ()
+    rejected_more: int = 0
+    """Refused too, without being named in `rejected`."""
+    archived: bool | None = None
     stored: int | None = None
     duplicates: int | None = None
+    not_stored: int = 0
+    """Accepted, then refused by the archive: their id stands for another event."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +47,7 @@ class Persistence:
     """How often a request is tried, and what waits in between (seconds)."""
 
     attempts: int = 8
+    longest_pause_s: float = 30.0
     wait: Callable[[float], None] = time.sleep
 
 
@@ -69,7 +74,7 @@ class Sender:
             timeout=60,
             transport=transport,
             # A proxy of the environment is for other machines.
-            trust_env=not _is_loopback(url),
+            trust_env=not is_loopback(url),
         )
 
     def send_lines(self, events: Sequence[bytes], *, wait_archived: bool = False) -> Receipt:
@@ -78,9 +83,16 @@ class Sender:
         headers = {"Content-Type": "application/x-ndjson", "Content-Encoding": "gzip"}
         return self._post(headers, body, wait_archived=wait_archived, count=len(events))
 
-    def send_binary(self, headers: Mapping[str, str], body: bytes) -> Receipt:
+    def send_body(self, body: bytes, *, packed: bool = False, wait_archived: bool = False) -> Receipt:
+        """Send NDJSON as it is, or gzip of NDJSON; counts in the answer leave out empty lines."""
+        headers = {"Content-Type": "application/x-ndjson"}
+        if packed:
+            headers["Content-Encoding"] = "gzip"
+        return self._post(headers, body, wait_archived=wait_archived, count=None)
+
+    def send_binary(self, headers: Mapping[str, str], body: bytes, *, wait_archived: bool = False) -> Receipt:
         """Send one event in the binary mode of CloudEvents' HTTP binding."""
-        return self._post(headers, body, wait_archived=False, count=1)
+        return self._post(headers, body, wait_archived=wait_archived, count=1)
 
     def close(self) -> None:
         self._http.close()
@@ -91,7 +103,9 @@ class Sender:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _post(self, headers: Mapping[str, str], body: bytes, *, wait_archived: bool, count: int) -> Receipt:
+    def _post(
+        self, headers: Mapping[str, str], body: bytes, *, wait_archived: bool, count: int | None
+    ) -> Receipt:
         query = {"wait": "archived"} if wait_archived else {}
         pause = _FIRST_PAUSE_S
         for last in range(self._persistence.attempts - 1, -1, -1):
@@ -110,31 +124,34 @@ class Sender:
                 if answer.status_code not in _RETRIED or not last:
                     return _receipt(answer, count)
                 pause = max(pause, _retry_after(answer))
-            self._persistence.wait(min(pause, _LONGEST_PAUSE_S))
+            self._persistence.wait(min(pause, self._persistence.longest_pause_s))
             pause *= 2
         raise AssertionError("the last attempt returns or raises")
 
 
-def _receipt(answer: httpx.Response, count: int) -> Receipt:
+def _receipt(answer: httpx.Response, count: int | None) -> Receipt:
+    """What an answer says; without a `count` of what was sent, only events that it names are refused."""
     if answer.status_code == 200:
-        return msgspec.json.decode(answer.content, type=Receipt)
+        return decode(answer.content, Receipt)
     error = problem(answer.status_code, answer.headers, answer.content)
-    if answer.status_code != 400:
+    if answer.status_code not in {400, 413}:
         raise error
     # Nothing of it was valid: the answer is a problem that lists the refusals.
-    return Receipt(accepted=0, rejected=_refusals(answer.content, error, count))
-
-
-def _refusals(content: bytes, error: EventCenterError, count: int) -> tuple[Refusal, ...]:
     try:
-        listed = msgspec.json.decode(content, type=_Problem).rejected
+        listed = msgspec.json.decode(answer.content, type=_Problem)
     except msgspec.DecodeError:
-        listed = ()
-    return listed or tuple(Refusal(index=index, error=error.detail) for index in range(count))
+        listed = _Problem()
+    if listed.rejected:
+        return Receipt(accepted=0, rejected=listed.rejected, rejected_more=listed.rejected_more)
+    if answer.status_code == 413 or count is None:
+        raise error
+    refused = (Refusal(index=index, error=error.detail) for index in range(count))
+    return Receipt(accepted=0, rejected=tuple(refused))
 
 
 class _Problem(msgspec.Struct, frozen=True):
     rejected: tuple[Refusal, ...] = ()
+    rejected_more: int = 0
 
 
 def _retry_after(answer: httpx.Response) -> float:
@@ -142,7 +159,8 @@ def _retry_after(answer: httpx.Response) -> float:
     return float(text) if text.isdigit() else 0.0
 
 
-def _is_loopback(url: str) -> bool:
+def is_loopback(url: str) -> bool:
+    """Whether the address is one of this machine."""
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -8,6 +8,7 @@ import typer
 import eventcenter
 from eventcenter.cli.admin import tenant, token, user
 from eventcenter.cli.doctor import doctor
+from eventcenter.cli.import_command import import_files
 from eventcenter.cli.output import err
 from eventcenter.cli.send import send
 from eventcenter.cli.up import dashboard, serve, up
@@ -46,6 +47,7 @@ app.command()(up)
 app.command()(serve)
 app.command()(dashboard)
 app.command()(send)
+app.command("import")(import_files)
 app.command()(doctor)
 app.add_typer(token, name="token")
 app.add_typer(tenant, name="tenant")
