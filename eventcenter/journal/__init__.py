@@ -5,7 +5,7 @@ One folder per writer (an ingest service), read by the loader. `docs/decisions/0
 
 from eventcenter.journal.format import Block, BlockKind, Position, ReadBlock
 from eventcenter.journal.outcomes import Outcome, OutcomeReader, OutcomeWriter
-from eventcenter.journal.reader import Damage, JournalReader
+from eventcenter.journal.reader import Damage, JournalReader, used_bytes
 from eventcenter.journal.writer import JournalWriter
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "OutcomeWriter",
     "Position",
     "ReadBlock",
+    "used_bytes",
 ]

@@ -10,6 +10,9 @@ A file is a header of 32 bytes and then blocks, each of which stands for itself:
 All numbers are little-endian, both checksums CRC-32; the header's covers all that follows it up to the
 payload. The payload of an EVENTS block is journal lines (`eventcenter.event.encode_line`), that of a
 REJECTS block one JSON object a line.
+
+Since version 2 a file may be longer than what is written: where zeros stand instead of a block's header,
+nothing is written yet, or nothing ever was. In version 1 a file ends with its last block.
 """
 
 import struct
@@ -19,7 +22,8 @@ from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
 
-VERSION = 1
+VERSION = 2
+_READ_VERSIONS = frozenset({1, 2})
 FILE_MAGIC = b"ECJOURNL"
 BLOCK_MAGIC = b"ECB1"
 FILE_HEADER = struct.Struct("<8sH6x16s")
@@ -89,8 +93,8 @@ def decode_file_header(header: bytes) -> bytes:
     magic, version, journal_id = FILE_HEADER.unpack_from(header)
     if magic != FILE_MAGIC:
         raise ValueError("not a journal file")
-    if version != VERSION:
-        raise ValueError(f"journal format {version}; this program reads format {VERSION}")
+    if version not in _READ_VERSIONS:
+        raise ValueError(f"journal format {version}; this program reads formats up to {VERSION}")
     return bytes(journal_id)
 
 
@@ -112,6 +116,14 @@ def encode_block(block: Block, received_at: int) -> bytes:
         + bus
     )
     return _START.pack(BLOCK_MAGIC, zlib.crc32(rest)) + rest
+
+
+def claimed_bytes(header: bytes) -> int:
+    """The length of the whole block that begins with `header`, unchecked; 0 where that is no block's."""
+    if len(header) < BLOCK_HEADER_BYTES or not header.startswith(BLOCK_MAGIC):
+        return 0
+    _, length, _, _, _, _, tenant_length, bus_length = _REST.unpack_from(header, _START.size)
+    return int(BLOCK_HEADER_BYTES + tenant_length + bus_length + length)
 
 
 def decode_block(data: memoryview, offset: int, position: Position) -> tuple[ReadBlock, int] | None:

@@ -7,6 +7,9 @@ from pathlib import Path
 from eventcenter.journal import format as fmt
 from eventcenter.journal.format import Position, ReadBlock
 
+_FIRST_STEP = 256 << 10
+_LONGEST_STEP = 8 << 20
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Damage:
@@ -21,7 +24,8 @@ class JournalReader:
     """Goes through a folder's blocks in order, once; not thread-safe.
 
     What stands at the end of the newest file and is not a whole block is taken for a write in progress
-    and read again later. In an older file it is damage: reported, and the search goes on behind it.
+    and read again later. In an older file it is damage, unless it is zeros up to the end, where nothing was
+    ever written: reported, and the search goes on behind it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -87,21 +91,39 @@ class JournalReader:
         try:
             if not self._header_seen and not self._read_header(file, path, closed, damages):
                 return 0
-            data = memoryview(_read_at(file, self._offset, room))
-            if not data:
-                return 0
-            offset = self._take(data, blocks)
-            if offset == 0:
-                # The first block may be larger than the room, or torn: look at all that is left.
-                data = memoryview(_read_at(file, self._offset, os.fstat(file).st_size - self._offset))
-                offset = self._take(data, blocks, most=1)
-                if offset == 0 and closed:
-                    offset = _resync(data)
-                    damages.append(Damage(path=path, start=self._offset, end=self._offset + offset))
-            self._offset += offset
-            return offset
+            taken, step = 0, _FIRST_STEP
+            while taken < room:
+                found = self._read_step(file, min(step, room - taken), blocks)
+                if found == 0:
+                    break
+                taken += found
+                step = min(2 * step, _LONGEST_STEP)
+            if taken == 0 and closed:
+                taken = self._pass_damage(file, path, damages)
+            return taken
         finally:
             os.close(file)
+
+    def _read_step(self, file: int, length: int, blocks: list[ReadBlock]) -> int:
+        """Take the whole blocks in the next `length` bytes, at least the first one; the bytes they fill."""
+        claimed = fmt.claimed_bytes(_read_at(file, self._offset, fmt.BLOCK_HEADER_BYTES))
+        if claimed == 0:
+            # Also the usual case of zeros that were written ahead: they are not read each time.
+            return 0
+        left = os.fstat(file).st_size - self._offset
+        taken = self._take(memoryview(_read_at(file, self._offset, min(left, max(length, claimed)))), blocks)
+        self._offset += taken
+        return taken
+
+    def _pass_damage(self, file: int, path: Path, damages: list[Damage]) -> int:
+        """Go to the next whole block of a closed file, or to its end; the bytes that are passed."""
+        rest = _read_at(file, self._offset, os.fstat(file).st_size - self._offset)
+        passed = _resync(memoryview(rest)) if rest else 0
+        end = passed if passed < len(rest) else len(rest.rstrip(b"\0"))
+        if end:
+            damages.append(Damage(path=path, start=self._offset, end=self._offset + end))
+        self._offset += passed
+        return passed
 
     def _read_header(self, file: int, path: Path, closed: bool, damages: list[Damage]) -> bool:
         header = _read_at(file, 0, fmt.FILE_HEADER.size)
@@ -118,16 +140,34 @@ class JournalReader:
         self._header_seen = True
         return True
 
-    def _take(self, data: memoryview, blocks: list[ReadBlock], most: int = 1 << 30) -> int:
+    def _take(self, data: memoryview, blocks: list[ReadBlock]) -> int:
         offset = 0
-        while most > 0:
-            found = fmt.decode_block(data, offset, Position(self._number, self._offset + offset))
-            if found is None:
-                break
+        while found := fmt.decode_block(data, offset, Position(self._number, self._offset + offset)):
             block, offset = found
             blocks.append(block)
-            most -= 1
         return offset
+
+
+def used_bytes(folder: Path) -> int:
+    """Bytes of a writer's folder that are written; what is zeroed ahead does not count."""
+    numbers = fmt.file_numbers(folder)
+    total = 0
+    for number in numbers:
+        try:
+            path = fmt.file_path(folder, number)
+            total += path.stat().st_size if number != numbers[-1] else _written(path)
+        except FileNotFoundError:
+            continue
+    return total
+
+
+def _written(path: Path) -> int:
+    """Where the blocks of the newest file end, from one header to the next."""
+    with path.open("rb") as file:
+        end = min(fmt.FILE_HEADER.size, os.fstat(file.fileno()).st_size)
+        while claimed := fmt.claimed_bytes(_read_at(file.fileno(), end, fmt.BLOCK_HEADER_BYTES)):
+            end += claimed
+        return end
 
 
 def scan_file(path: Path) -> tuple[int, ReadBlock | None]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from eventcenter.clock import Clock, to_micros
 from eventcenter.errors import Busy, Conflict, StorageFull, Unavailable
 from eventcenter.journal import format as fmt
+from eventcenter.journal.ahead import Ahead
 from eventcenter.journal.format import Block, Position
 from eventcenter.journal.reader import scan_file
 
@@ -20,6 +21,10 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 _MEASURE_EVERY_S = 0.25
 _PARTS_AT_ONCE = 512
 """Less than the least IOV_MAX of Linux (1024)."""
+_SMALL_GROUP = 256 << 10
+"""Beyond this a sync takes its time for the bytes, not for the file's length."""
+_ZEROING_PAYS = 64
+"""Small groups in one file, from which on the next file is zeroed ahead."""
 
 
 class JournalWriter:
@@ -37,9 +42,12 @@ class JournalWriter:
         writer: str = "main",
         max_bytes: int = 4 << 30,
         segment_bytes: int = 64 << 20,
+        zeroed_bytes: int = 16 << 20,
         disk_floor_bytes: int = 0,
     ) -> None:
         """Open (and make) the folder `folder/writer`.
+
+        Where groups are small, files of `zeroed_bytes` (at most a segment) are zeroed ahead.
 
         Raises Conflict where another process writes to it already.
         """
@@ -58,6 +66,15 @@ class JournalWriter:
         self._size = 0
         self._last_received = 0
         self._offset = 0
+        self._zeroed = 0
+        self._small_groups = 0
+        self._header = fmt.encode_file_header(self.journal_id)
+        self._ahead = Ahead(
+            self._folder,
+            header=self._header,
+            size=min(zeroed_bytes, segment_bytes),
+            disk_floor_bytes=disk_floor_bytes,
+        )
         numbers = fmt.file_numbers(self._folder)
         self._number = numbers[-1] if numbers else 0
         if numbers:
@@ -73,9 +90,9 @@ class JournalWriter:
         otherwise; then none of the blocks is journalled.
         """
         with self._mutex:
-            self._check_room(sum(len(block.payload) + 128 for block in blocks))
-            if self._file < 0 or self._offset >= self._segment_bytes:
-                self._next_file()
+            size = sum(len(block.payload) + 128 for block in blocks)
+            self._check_room(size)
+            self._choose_file(size)
             self._last_received = max(self._last_received, to_micros(self._clock.now()))
             parts: list[bytes] = []
             positions: list[Position] = []
@@ -88,10 +105,11 @@ class JournalWriter:
             self._write(parts)
             self._size += end - self._offset
             self._offset = end
+            self._look_ahead(size)
             return positions
 
     def size(self) -> int:
-        """Bytes in the writer's folder, at most a quarter of a second old."""
+        """Bytes written in the writer's folder, without zeros; at most a quarter of a second old."""
         now = time.monotonic()
         if now - self._measured_at >= _MEASURE_EVERY_S:
             self._measure()
@@ -100,15 +118,33 @@ class JournalWriter:
     def close(self) -> None:
         """Give the folder free."""
         with self._mutex:
-            if self._file >= 0:
-                os.close(self._file)
-                self._file = -1
+            self._ahead.close()
+            self._close_file()
             os.close(self._lock_file)
+
+    def _choose_file(self, size: int) -> None:
+        """See to it that the group of about `size` bytes goes where it should."""
+        if self._file < 0 or self._offset >= self._segment_bytes:
+            self._next_file(zeroed=size <= _SMALL_GROUP and self._ahead.ready)
+        elif size <= _SMALL_GROUP and self._offset + size > self._zeroed and self._ahead.ready:
+            self._next_file(zeroed=True)
+
+    def _look_ahead(self, size: int) -> None:
+        """Have the next file zeroed, in time, where that pays."""
+        self._small_groups += size <= _SMALL_GROUP
+        if (
+            self._small_groups >= _ZEROING_PAYS
+            and self._offset >= self._zeroed // 2
+            and not self._ahead.ready
+            and self._size + self._ahead.size <= self._max_bytes
+        ):
+            self._ahead.prepare()
 
     def _write(self, parts: Sequence[bytes]) -> None:
         try:
+            offset = self._offset
             for start in range(0, len(parts), _PARTS_AT_ONCE):
-                self._write_all(parts[start : start + _PARTS_AT_ONCE])
+                offset = self._write_all(parts[start : start + _PARTS_AT_ONCE], offset)
             os.fdatasync(self._file)
         except OSError as error:
             self._give_up_file()
@@ -123,17 +159,30 @@ class JournalWriter:
                 remedy="look at the disk; the request can be sent again",
             ) from error
 
-    def _write_all(self, parts: Sequence[bytes]) -> None:
-        written = os.writev(self._file, parts)
-        if written < sum(map(len, parts)):
-            view = memoryview(b"".join(parts))[written:]
-            while view:
-                view = view[os.write(self._file, view) :]
+    def _write_all(self, parts: Sequence[bytes], offset: int) -> int:
+        """Write at `offset`; the offset behind it."""
+        length = sum(map(len, parts))
+        written = os.pwritev(self._file, parts, offset)
+        if written < length:
+            view = memoryview(b"".join(parts))
+            while written < length:
+                written += os.pwrite(self._file, view[written:], offset + written)
+        return offset + length
 
     def _give_up_file(self) -> None:
         """After a failed write or sync what stands behind the last good offset is not to be trusted."""
         with contextlib.suppress(OSError):
             os.ftruncate(self._file, self._offset)
+        os.close(self._file)
+        self._file = -1
+
+    def _close_file(self) -> None:
+        """Close the present file, without the zeros that are left."""
+        if self._file < 0:
+            return
+        if self._offset < self._zeroed:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, self._offset)
         os.close(self._file)
         self._file = -1
 
@@ -163,22 +212,20 @@ class JournalWriter:
         total = 0
         for number in fmt.file_numbers(self._folder):
             with contextlib.suppress(FileNotFoundError):
-                total += fmt.file_path(self._folder, number).stat().st_size
+                # Of the present file only what is written counts, not the zeros behind.
+                present = number == self._number and self._file >= 0
+                total += self._offset if present else fmt.file_path(self._folder, number).stat().st_size
         self._size = total
         self._measured_at = time.monotonic()
 
-    def _next_file(self) -> None:
+    def _next_file(self, *, zeroed: bool = False) -> None:
+        """Begin the next file; `zeroed` takes the one that is ready."""
         try:
-            if self._file >= 0:
-                os.close(self._file)
-                self._file = -1
+            self._close_file()
             number = self._number + 1
-            header = fmt.encode_file_header(self.journal_id)
             path = fmt.file_path(self._folder, number)
-            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC, 0o600)
+            file = self._ahead.take(path) if zeroed else _begin(path, self._header)
             try:
-                os.write(file, header)
-                os.fdatasync(file)
                 sync_folder(self._folder)
             except OSError:
                 os.close(file)
@@ -192,7 +239,9 @@ class JournalWriter:
                 remedy="look at the disk; ingest goes on by itself",
             ) from error
         self._file, self._number = file, number
-        self._offset = len(header)
+        self._offset = len(self._header)
+        self._zeroed = self._ahead.size if zeroed else 0
+        self._small_groups = 0
 
     def _recover(self, path: Path) -> None:
         """Cut what a crash tore from the last file, and go on from its clock."""
@@ -233,6 +282,19 @@ def journal_id(folder: Path) -> bytes:
         fresh.rename(path)
         sync_folder(folder)
     return path.read_bytes()
+
+
+def _begin(path: Path, header: bytes) -> int:
+    """A new file with its header, durable but for its name."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.pwrite(file, header, 0)
+        os.fdatasync(file)
+    except OSError:
+        os.close(file)
+        path.unlink(missing_ok=True)
+        raise
+    return file
 
 
 def sync_folder(folder: Path) -> None:
