@@ -1,0 +1,160 @@
+"""A steady stream: its answers, how far settling is behind at the end, and the query suite beside it."""
+
+import http.client
+import json
+import multiprocessing
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from itertools import cycle
+from pathlib import Path
+from statistics import geometric_mean, median
+from typing import Any
+
+import numpy as np
+
+from tests.bench import corpus, sizes
+from tests.bench.corpus import Part, bodies, with_new_ids
+from tests.bench.figures import Figure
+from tests.bench.memory import Memory
+from tests.bench.queries import FRESH, questions
+from tests.bench.stand import Client, Stand
+from tests.bench.suite import Question, label
+
+_POSTS_A_SECOND = 10
+"""Of each client."""
+_BETWEEN_QUESTIONS_S = 1.0
+_COMPARED_ROUNDS = 4
+"""The last ones beside the stream are compared with as many in quiet: the archive is as large then."""
+
+
+def stream(  # noqa: PLR0917 a process's target
+    files: Sequence[Part], client: int, port: int, token: str, begin: Any, answers: Any
+) -> None:
+    """One client: posts at fixed moments, from which the answers' times count, whatever they take."""
+    share = sizes.STEADY_RATE / sizes.CLIENTS / _POSTS_A_SECOND
+    first = next(bodies(files[:1]))
+    size = int(len(first) / first.count(b"\n") * share)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
+    headers = {"authorization": f"Bearer {token}", "content-type": "application/x-ndjson"}
+    chance = np.random.default_rng(client)
+    accepted = 0
+    latencies: list[float] = []
+    begin.wait()
+    start = due = time.perf_counter()
+    while due < start + sizes.STEADY_S:
+        for body in bodies(files, client, sizes.CLIENTS, size):
+            sent = with_new_ids(body, chance)
+            time.sleep(max(0.0, due - time.perf_counter()))
+            connection.request("POST", "/v1/buses/default/events", body=sent, headers=headers)
+            answer = connection.getresponse()
+            found = json.loads(answer.read())
+            assert answer.status == 200, found
+            latencies.append(time.perf_counter() - due)
+            accepted += found["accepted"]
+            # The next one's moment follows from the events that were really sent.
+            due = start + accepted * sizes.CLIENTS / sizes.STEADY_RATE
+            if due >= start + sizes.STEADY_S:
+                break
+    answers.put((accepted, latencies, time.perf_counter() - start))
+
+
+class _Rounds:
+    """Rounds of the query suite, until it is told to stop."""
+
+    def __init__(self, client: Client, asked: Sequence[Question], pause_s: float) -> None:
+        self._client, self._asked, self._pause_s = client, asked, pause_s
+        self.times_s: list[Mapping[str, float]] = []
+
+    def run(self, stop: threading.Event, most: int | None = None) -> None:
+        for number in cycle(range(_COMPARED_ROUNDS)):
+            times = {}
+            for question in self._asked:
+                parameters = question.parameters[number % len(question.parameters)]
+                start = time.perf_counter()
+                question.ask(self._client, question.ways[0], parameters)
+                times[label(question)] = time.perf_counter() - start
+                if stop.wait(self._pause_s):
+                    return
+            self.times_s.append(times)
+            if most is not None and len(self.times_s) == most:
+                return
+
+    def medians_s(self) -> dict[str, float]:
+        """Of the last rounds, by question."""
+        last = self.times_s[-_COMPARED_ROUNDS:]
+        return {name: median(each[name] for each in last) for name in last[0]}
+
+
+def steady(folder: Path) -> list[Figure]:
+    """The stream, the suite beside it, and the suite again when all is settled."""
+    files = corpus.parts("mixed", sizes.BURST)
+    asked = [question for question in questions(files) if question.group != "unused"]
+    context = multiprocessing.get_context("spawn")
+    with Stand(folder / "product") as stand, closing(Client(stand)) as client:
+        begin, answers = context.Barrier(sizes.CLIENTS + 1), context.Queue()
+        args = (stand.settings.ingest_port, stand.writer, begin, answers)
+        clients = [context.Process(target=stream, args=(files, n, *args)) for n in range(sizes.CLIENTS)]
+        for each in clients:
+            each.start()
+        beside = _Rounds(client, asked, _BETWEEN_QUESTIONS_S)
+        stop = threading.Event()
+        asking = threading.Thread(target=beside.run, args=(stop,), name="suite")
+        with Memory(stand.pids) as memory:
+            begin.wait(120)
+            asking.start()
+            found = [answers.get() for _ in clients]
+            gauges = stand.gauges()
+        stop.set()
+        asking.join()
+        for each in clients:
+            each.join()
+        sent = sum(accepted for accepted, _, _ in found)
+        stand.wait_archived(sent)
+        stand.wait_settled()
+        quiet = _Rounds(client, asked, 0)
+        quiet.run(threading.Event(), _COMPARED_ROUNDS)
+    latencies = sorted(each for _, many, _ in found for each in many)
+    rate = sent / max(seconds for _, _, seconds in found)
+    label_ = f"{rate:,.0f} events/s for {sizes.STEADY_S:,} s"
+    return [
+        Figure(name=f"{label_}: share of the wished rate", value=rate / sizes.STEADY_RATE, least=0.99),
+        Figure(name=f"{label_}: answer p50", value=latencies[len(latencies) // 2] * 1000, unit="ms"),
+        Figure(
+            name=f"{label_}: answer p99",
+            value=latencies[int(len(latencies) * 0.99)] * 1000,
+            unit="ms",
+            most=250,
+        ),
+        Figure(
+            name=f"{label_}: settling behind at the end",
+            value=gauges.get("eventcenter_settling_behind_seconds", float("nan")),
+            unit="s",
+            most=300,
+            note=f"{gauges.get(FRESH, 0):,.0f} events fresh",
+        ),
+        Figure(
+            name=f"{label_}: peak of memory",
+            value=memory.peak / 1e9,
+            unit="GB",
+            note=f"without mapped files {memory.peak_private / 1e9:.2f}",
+        ),
+        _beside(label_, beside, quiet),
+    ]
+
+
+def _beside(name: str, beside: _Rounds, quiet: _Rounds) -> Figure:
+    figure = f"{name}: query suite beside it, geometric mean"
+    if not beside.times_s:
+        return Figure(name=figure, value=float("nan"), note="too short for a whole round")
+    during, after = beside.medians_s(), quiet.medians_s()
+    ratios = {question: during[question] / after[question] for question in after}
+    worst = max(ratios, key=lambda question: ratios[question])
+    return Figure(
+        name=figure,
+        value=geometric_mean(ratios.values()),
+        most=2,
+        reference=f"the same in quiet: {sum(after.values()) * 1000:.0f} ms a round",
+        note=f"worst {worst}: {ratios[worst]:.2f} ×, {during[worst] * 1000:.3g} ms",
+    )

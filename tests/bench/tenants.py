@@ -1,0 +1,115 @@
+"""Many tenants in one server: memory while all are fed, and the first answer of one that sleeps."""
+
+import http.client
+import json
+import multiprocessing
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from tests.bench import corpus, sizes
+from tests.bench.corpus import Part
+from tests.bench.figures import Figure
+from tests.bench.memory import Memory
+from tests.bench.stand import Client, Stand
+from tests.support.product import wait_until
+
+_BATCH = 5_000
+
+
+def feed(  # noqa: PLR0917 a process's target
+    files: Sequence[Part], client: int, port: int, tokens: Sequence[str], begin: Any, answers: Any
+) -> None:
+    """One client: every other tenant's events, a batch of each tenant in turn."""
+    mine = range(client, len(tokens), sizes.CLIENTS)
+    shares: list[list[bytes]] = []
+    lines = (line for part in files for line in part.path.open("rb"))
+    for tenant in range(len(tokens)):
+        share = list(islice(lines, sizes.TENANT_EVENTS))
+        if tenant in mine:
+            shares.append(share)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
+    accepted = 0
+    begin.wait()
+    for start in range(0, sizes.TENANT_EVENTS, _BATCH):
+        for tenant, share in zip(mine, shares, strict=True):
+            headers = {
+                "authorization": f"Bearer {tokens[tenant]}",
+                "content-type": "application/x-ndjson",
+            }
+            body = b"".join(share[start : start + _BATCH])
+            connection.request("POST", "/v1/buses/default/events", body=body, headers=headers)
+            answer = connection.getresponse()
+            found = json.loads(answer.read())
+            assert answer.status == 200, found
+            accepted += found["accepted"]
+    answers.put(accepted)
+
+
+def tenants(folder: Path) -> list[Figure]:
+    """Feed all; then ask one after the other, the longest asleep first: each must have all its events."""
+    whole = sizes.TENANTS * sizes.TENANT_EVENTS
+    files = corpus.parts("mixed", whole)
+    context = multiprocessing.get_context("spawn")
+    with Stand(folder / "product") as stand:
+        names = [f"tenant-{number}" for number in range(sizes.TENANTS)]
+        for name in names:
+            stand.add_tenant(name)
+        tokens = [stand.token("writer", name) for name in names]
+        viewers = [stand.token("viewer", name) for name in names]
+        begin, answers = context.Barrier(sizes.CLIENTS + 1), context.Queue()
+        args = (stand.settings.ingest_port, tokens, begin, answers)
+        clients = [context.Process(target=feed, args=(files, n, *args)) for n in range(sizes.CLIENTS)]
+        for client in clients:
+            client.start()
+        with Memory(stand.pids) as memory:
+            begin.wait(300)
+            start = time.perf_counter()
+            accepted = sum(answers.get() for _ in clients)
+            assert accepted == whole
+            wait_until(
+                lambda: stand.gauges().get("eventcenter_events_archived_total", 0) >= whole,
+                600 + whole / 5000,
+                lambda: f"not all events of all tenants are archived; {stand.log('server')}",
+            )
+            archived_s = time.perf_counter() - start
+            stand.wait_settled()
+            first_s, again_s = _ask_all(stand, viewers)
+        for client in clients:
+            client.join()
+    name = f"{sizes.TENANTS} tenants of {sizes.TENANT_EVENTS:,} events"
+    return [
+        Figure(
+            name=f"{name}: peak of memory",
+            value=memory.peak / 1e9,
+            unit="GB",
+            most=1.5,
+            note=f"without mapped files {memory.peak_private / 1e9:.2f}",
+        ),
+        Figure(
+            name=f"{name}: first answer of one that sleeps, worst",
+            value=max(first_s),
+            unit="s",
+            most=1,
+            note=f"p50 {median(first_s) * 1000:.0f} ms, the same again {median(again_s) * 1000:.0f} ms",
+        ),
+        Figure(name=f"{name}: until archived", value=whole / archived_s, unit="events/s"),
+    ]
+
+
+def _ask_all(stand: Stand, viewers: Sequence[str]) -> tuple[list[float], list[float]]:
+    first_s: list[float] = []
+    again_s: list[float] = []
+    for viewer in viewers:
+        stand.viewer = viewer
+        with closing(Client(stand)) as client:
+            for times in (first_s, again_s):
+                start = time.perf_counter()
+                items = client.ask("GET", "/v1/events/top?by=type&limit=500")["items"]
+                times.append(time.perf_counter() - start)
+                assert sum(item["count"] for item in items) == sizes.TENANT_EVENTS
+    return first_s, again_s
