@@ -2,8 +2,8 @@
 
 import asyncio
 import copy
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -47,12 +47,32 @@ class Groups:
     """Syncs by the number of requests that shared them."""
 
 
+Told = Callable[[EventCenterError | None], None]
+"""Called when it is durable, or with why it is not kept."""
+
+
 @dataclass(slots=True)
 class _Entry:
     """One request's blocks, and who waits for them."""
 
     blocks: Sequence[Block]
     done: asyncio.Future[list[Position]]
+
+
+@dataclass(slots=True)
+class _Group:
+    """What shares a sync."""
+
+    entries: list[_Entry] = field(default_factory=list)
+    lines: dict[tuple[str, str], list[bytes]] = field(default_factory=dict)
+    """Single events by tenant and bus."""
+    told: list[Told] = field(default_factory=list)
+    """Who waits for the lines."""
+    bytes: int = 0
+
+    @property
+    def requests(self) -> int:
+        return len(self.entries) + len(self.told)
 
 
 class Committer:
@@ -65,7 +85,8 @@ class Committer:
         self._journal = journal
         self._outcomes = outcomes
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
-        self._pending: list[_Entry] = []
+        self._gathering = _Group()
+        self._full: deque[_Group] = deque()
         self._busy = False
         self._waiting: dict[Position, asyncio.Future[Outcome]] = {}
         self._recent: OrderedDict[Position, Outcome] = OrderedDict()
@@ -79,12 +100,23 @@ class Committer:
         and then none of the blocks is kept.
         """
         done: asyncio.Future[list[Position]] = asyncio.get_running_loop().create_future()
-        self._pending.append(_Entry(blocks, done))
-        if not self._busy:
-            self._busy = True
-            # Requests that were read in the same turn of the loop join this group.
-            asyncio.get_running_loop().call_soon(self._next_group)
+        self._gathering.entries.append(_Entry(blocks, done))
+        self._gathered(sum(len(block.payload) for block in blocks))
         return done
+
+    def commit_line(self, tenant: str, bus: str, line: bytes, told: Told) -> None:
+        """The short way for one event's journal line: nothing is made for it but its place in the group.
+
+        `told` is called in the event loop; it must not raise.
+        """
+        group = self._gathering
+        lines = group.lines.get((tenant, bus))
+        if lines is None:
+            group.lines[tenant, bus] = [line]
+        else:
+            lines.append(line)
+        group.told.append(told)
+        self._gathered(len(line))
 
     async def outcome(self, position: Position, timeout_s: float) -> Outcome | None:
         """What became of the block at `position`; None where the loader did not say in time."""
@@ -105,41 +137,61 @@ class Committer:
         """End the thread; what it writes at the moment is finished."""
         self._thread.shutdown(wait=True)
 
+    def _gathered(self, size: int) -> None:
+        group = self._gathering
+        group.bytes += size
+        if group.bytes >= _GROUP_BYTES:
+            self._full.append(group)
+            self._gathering = _Group()
+        if not self._busy:
+            self._busy = True
+            # Requests that were read in the same turn of the loop join this group.
+            asyncio.get_running_loop().call_soon(self._next_group)
+
     def _next_group(self) -> None:
-        if not self._pending:
+        if self._full:
+            group = self._full.popleft()
+        elif self._gathering.requests:
+            group, self._gathering = self._gathering, _Group()
+        else:
             self._busy = False
             return
-        size, taken = 0, 0
-        for entry in self._pending:
-            size += sum(len(block.payload) for block in entry.blocks)
-            taken += 1
-            if size >= _GROUP_BYTES:
-                break
-        group, self._pending = self._pending[:taken], self._pending[taken:]
-        loop = asyncio.get_running_loop()
-        append = loop.run_in_executor(self._thread, _append, self._journal, group)
-        append.add_done_callback(lambda future: self._written(group, size, future))
+        self._thread.submit(self._write, group, asyncio.get_running_loop())
+
+    def _write(self, group: _Group, loop: asyncio.AbstractEventLoop) -> None:
+        """In the thread: append and sync."""
+        positions: list[list[Position]] = []
+        error: BaseException | None = None
+        try:
+            positions = _append(self._journal, group)
+        except BaseException as raised:  # noqa: BLE001 told to those who wait
+            error = raised
+        loop.call_soon_threadsafe(self._written, group, positions, error)
 
     def _written(
-        self, group: list[_Entry], size: int, append: "asyncio.Future[list[list[Position]]]"
+        self, group: _Group, positions: Sequence[list[Position]], error: BaseException | None
     ) -> None:
-        error = append.exception()
+        # First the thread gets its next group: it writes while this one is answered.
+        self._next_group()
         if error is None:
-            self._count(group, size)
-            for entry, positions in zip(group, append.result(), strict=True):
+            self._count(group)
+            for told in group.told:
+                told(None)
+            for entry, found in zip(group.entries, positions, strict=True):
                 if not entry.done.done():
-                    entry.done.set_result(positions)
+                    entry.done.set_result(found)
         else:
-            for entry in group:
+            for told in group.told:
+                told(_copy(error))
+            for entry in group.entries:
                 if not entry.done.done():
                     entry.done.set_exception(_copy(error))
-        self._next_group()
 
-    def _count(self, group: list[_Entry], size: int) -> None:
+    def _count(self, group: _Group) -> None:
         self.groups.syncs += 1
-        self.groups.requests += len(group)
-        self.groups.bytes += size
-        self.groups.sizes[len(group)] = self.groups.sizes.get(len(group), 0) + 1
+        self.groups.requests += group.requests
+        self.groups.bytes += group.bytes
+        self.groups.sizes[group.requests] = self.groups.sizes.get(group.requests, 0) + 1
 
     async def _poll(self) -> None:
         while self._waiting:
@@ -155,12 +207,15 @@ class Committer:
             await asyncio.sleep(_POLL_S)
 
 
-def _append(journal: Journal, group: list[_Entry]) -> list[list[Position]]:
+def _append(journal: Journal, group: _Group) -> list[list[Position]]:
     """Append the group's blocks; per entry the positions of those that want an outcome."""
     blocks: list[Block] = []
-    merged: dict[tuple[BlockKind, str, str], list[Block]] = {}
+    merged: dict[tuple[BlockKind, str, str], list[tuple[bytes, int]]] = {
+        (BlockKind.EVENTS, tenant, bus): [(line, 1) for line in lines]
+        for (tenant, bus), lines in group.lines.items()
+    }
     wanted: list[list[int]] = []
-    for entry in group:
+    for entry in group.entries:
         mine: list[int] = []
         for block in entry.blocks:
             if block.wants_outcome:
@@ -169,39 +224,31 @@ def _append(journal: Journal, group: list[_Entry]) -> list[list[Position]]:
             elif len(block.payload) >= _MERGED_BYTES:
                 blocks.append(block)
             else:
-                merged.setdefault((block.kind, block.tenant, block.bus), []).append(block)
+                merged.setdefault((block.kind, block.tenant, block.bus), []).append(
+                    (block.payload, block.count)
+                )
         wanted.append(mine)
-    for alike in merged.values():
-        blocks.extend(_merge(alike))
+    for (kind, tenant, bus), parts in merged.items():
+        blocks.extend(
+            Block(kind=kind, tenant=tenant, bus=bus, payload=payload, count=count)
+            for payload, count in _merge(parts)
+        )
     positions = journal.append(blocks)
     return [[positions[index] for index in mine] for mine in wanted]
 
 
-def _merge(alike: list[Block]) -> list[Block]:
-    """Blocks of one kind for one bus as few larger ones: the loader's work is per block."""
-    if len(alike) == 1:
-        return alike
-    result: list[Block] = []
-    run: list[Block] = []
-    size = 0
-    for block in alike:
-        if run and size + len(block.payload) > _MERGED_BYTES:
-            result.append(_join(run))
-            run, size = [], 0
-        run.append(block)
-        size += len(block.payload)
-    result.append(_join(run))
-    return result
-
-
-def _join(run: list[Block]) -> Block:
-    return Block(
-        kind=run[0].kind,
-        tenant=run[0].tenant,
-        bus=run[0].bus,
-        payload=b"".join(block.payload for block in run),
-        count=sum(block.count for block in run),
-    )
+def _merge(parts: list[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
+    """Payloads and counts for one bus as few larger ones: the loader's work is per block."""
+    run: list[bytes] = []
+    size = lines = 0
+    for payload, count in parts:
+        if run and size + len(payload) > _MERGED_BYTES:
+            yield b"".join(run), lines
+            run, size, lines = [], 0, 0
+        run.append(payload)
+        size += len(payload)
+        lines += count
+    yield b"".join(run), lines
 
 
 def _copy(error: BaseException) -> EventCenterError:

@@ -33,7 +33,8 @@ Scope = MutableMapping[str, Any]
 _log = structlog.get_logger(__name__)
 _PREFIX = "/v1/buses/"
 _SUFFIX = "/events"
-_SMALL_BODY = 64 << 10
+SMALL_BODY = 64 << 10
+"""Up to here a body is checked in this process."""
 _BYTES_IN_HAND = 512 << 20
 _SHOWN_ERROR = 2000
 _REMEMBER_S = 0.05
@@ -76,14 +77,15 @@ class Application:
     ) -> None:
         """Without a pool every body is checked in this process."""
         self._settings = settings
-        self._limits = Limits.of(settings)
+        self.limits = Limits.of(settings)
         self._directory = directory
-        self._committer = committer
+        self.committer = committer
         self._pool = pool
         self._quota = RejectQuota(settings.reject_quota_bytes)
-        self._counts = metrics.Counts()
-        self._metrics = metrics.Metrics(self._counts, committer.groups, journal.size)
-        self._in_hand = 0
+        self.counts = metrics.Counts()
+        self._metrics = metrics.Metrics(self.counts, committer.groups, journal.size)
+        self.in_hand = 0
+        """Bytes of bodies that are read, checked or written at the moment."""
         self._remembered: dict[tuple[bytes, str], tuple[str, float]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: answers.Send) -> None:
@@ -94,13 +96,12 @@ class Application:
         headers: answers.Headers = ()
         try:
             path: str = scope["path"]
-            if path.startswith(_PREFIX) and path.endswith(_SUFFIX):
+            bus = bus_of(path)
+            if bus is not None:
                 if scope["method"] != "POST":
                     status, body, content_type, headers = _not_allowed(scope["method"], "POST")
                 else:
-                    status, body, content_type = await self._post(
-                        scope, receive, path[len(_PREFIX) : -len(_SUFFIX)]
-                    )
+                    status, body, content_type = await self._post(scope, receive, bus)
             else:
                 status, body, content_type, headers = self._other(scope, path)
         except Disconnected:
@@ -117,41 +118,50 @@ class Application:
                     remedy="send it again; tell the operator",
                 )
             )
-        self._counts.answered(status)
+        self.counts.answered(status)
         await answers.answer(send, status, body, content_type, headers)
+
+    def is_full(self) -> bool:
+        """Whether no further body may be read at the moment."""
+        return self.in_hand >= _BYTES_IN_HAND
+
+    def took_one(self) -> None:
+        """Count a post of one event that is answered."""
+        self.counts.events += 1
+        self.counts.answered(200)
 
     async def _post(self, scope: Scope, receive: Receive, bus: str) -> tuple[int, bytes, bytes]:
         raw_headers: Sequence[tuple[bytes, bytes]] = scope["headers"]
         headers = dict(raw_headers)
-        tenant = self._tenant(headers.get(b"authorization", b""), bus)
+        tenant = self.tenant(headers.get(b"authorization", b""), bus)
         content_type = headers.get(b"content-type", b"").decode("latin-1")
         mode = mode_of(content_type)
         packed = b"content-encoding" in headers and is_packed(headers[b"content-encoding"].decode("latin-1"))
         wait = bool(scope["query_string"]) and _waits(scope["query_string"])
         announced = headers.get(b"content-length", b"").decode("latin-1")
-        size = announced_size(announced, self._limits.max_body_bytes)
-        if self._in_hand + size > _BYTES_IN_HAND:
+        size = announced_size(announced, self.limits.max_body_bytes)
+        if self.in_hand + size > _BYTES_IN_HAND:
             raise Busy(
                 "The bodies being read fill the memory for them.",
                 rule=f"at most {_BYTES_IN_HAND} bytes at once",
                 remedy="send it again",
                 retry_after=1,
             )
-        self._in_hand += size
+        self.in_hand += size
         try:
-            body = await read_body(receive, packed=packed, max_bytes=self._limits.max_body_bytes)
-            self._in_hand += len(body) - size
+            body = await read_body(receive, packed=packed, max_bytes=self.limits.max_body_bytes)
+            self.in_hand += len(body) - size
             size = len(body)
             event_headers = headers_of(raw_headers) if mode is Mode.BINARY else []
-            if self._pool is None or len(body) <= _SMALL_BODY:
-                checked = read(mode, event_headers, body, self._limits)
+            if self._pool is None or len(body) <= SMALL_BODY:
+                checked = read(mode, event_headers, body, self.limits)
             else:
                 checked = await self._pool.check(mode, event_headers, body)
             return await self._keep(checked, tenant, bus, content_type, wait=wait)
         finally:
-            self._in_hand -= size
+            self.in_hand -= size
 
-    def _tenant(self, authorization: bytes, bus: str) -> str:
+    def tenant(self, authorization: bytes, bus: str) -> str:
         """The tenant that the sender may post to this bus of. Raises Unauthenticated, Forbidden, NotFound."""
         now = time.monotonic()
         known = self._remembered.get((authorization, bus))
@@ -180,7 +190,7 @@ class Application:
                 )
             )
         if checked.rejects:
-            self._counts.rejects += len(checked.rejects)
+            self.counts.rejects += len(checked.rejects)
             kept = self._reject_lines(checked.rejects, tenant, content_type)
             if kept:
                 blocks.append(
@@ -196,15 +206,15 @@ class Application:
             await self._keep_rejects(blocks)
             status, body = answers.refused(checked.rejects)
             return status, body, answers.PROBLEM
-        positions = await self._committer.commit(blocks) if blocks else []
-        self._counts.events += checked.count
+        positions = await self.committer.commit(blocks) if blocks else []
+        self.counts.events += checked.count
         if not wait:
             if checked.rejects:
                 return 200, answers.accepted(checked.count, checked.rejects), answers.JSON
             return 200, answers.all_accepted(checked.count), answers.JSON
         outcome: Outcome | None = None
         if positions:
-            outcome = await self._committer.outcome(positions[0], self._settings.wait_archived_s)
+            outcome = await self.committer.outcome(positions[0], self._settings.wait_archived_s)
         return (
             200,
             answers.accepted(checked.count, checked.rejects, waited=True, outcome=outcome),
@@ -215,7 +225,7 @@ class Application:
         if not blocks:
             return
         try:
-            await self._committer.commit(blocks)
+            await self.committer.commit(blocks)
         except EventCenterError:
             # The answer is that the events are wrong; that they were not kept changes nothing for the sender.
             _log.warning("rejects could not be kept")
@@ -225,7 +235,7 @@ class Application:
         for place, reject in enumerate(rejects):
             line = _reject_line(reject, content_type)
             if not self._quota.take(tenant, len(line)):
-                self._counts.rejects_not_kept += len(rejects) - place
+                self.counts.rejects_not_kept += len(rejects) - place
                 break
             lines.append(line)
         return lines
@@ -262,6 +272,13 @@ class Application:
                 rule="a request from loopback, an operator's token, or that of EVENTCENTER_METRICS_TOKEN",
                 remedy="send Authorization: Bearer with such a token",
             )
+
+
+def bus_of(path: str) -> str | None:
+    """The bus that an address names; None where events are not posted to it."""
+    if path.startswith(_PREFIX) and path.endswith(_SUFFIX):
+        return path[len(_PREFIX) : -len(_SUFFIX)]
+    return None
 
 
 def _bearer(authorization: bytes) -> str:

@@ -20,6 +20,7 @@ from eventcenter.store.directory import Directory
 from ingest.committer import Committer
 from ingest.http import Application
 from ingest.pool import Pool
+from ingest.protocol import protocol_of
 from ingest.validation import Limits
 
 _log = structlog.get_logger(__name__)
@@ -88,7 +89,12 @@ class Service:
                 settings=settings, directory=directory, committer=committer, journal=journal, pool=pool
             )
             self._server = _Server(
-                uvicorn_config(application, host=settings.ingest_host, port=settings.ingest_port),
+                uvicorn_config(
+                    application,
+                    host=settings.ingest_host,
+                    port=settings.ingest_port,
+                    protocol=protocol_of(application),
+                ),
                 self.started,
             )
             if not self._stop.is_set():
@@ -143,13 +149,15 @@ def run(settings: Settings) -> None:
     service.run()
 
 
-def uvicorn_config(application: Callable[..., Any], *, host: str, port: int) -> uvicorn.Config:
-    """The one way in which ingest is served."""
+def uvicorn_config(
+    application: Callable[..., Any], *, host: str, port: int, protocol: Any = "httptools"
+) -> uvicorn.Config:
+    """The one way in which ingest is served. `protocol` is uvicorn's own, or what makes one."""
     return uvicorn.Config(
         application,
         host=host,
         port=port,
-        http="httptools",
+        http=protocol,
         ws="none",
         lifespan="off",
         interface="asgi3",

@@ -3,6 +3,7 @@
 import base64
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -22,6 +23,7 @@ _encode = msgspec.json.Encoder().encode
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})?")
 _QUOTED = re.compile(rb"\\(.)", re.DOTALL)
 _JSON: DataKind = "json"
+_LONGEST_NAME = 100
 _NOT_IN_HEADERS = frozenset({"datacontenttype", "data", "data_base64"})
 
 
@@ -42,22 +44,28 @@ def line_of_binary(headers: Headers, body: bytes, limits: Limits) -> bytes:
 
 
 def quick_line(headers: Headers, body: bytes, limits: Limits) -> bytes | None:
-    """The line of the plainest events: nothing escaped, each header once, JSON data."""
+    """The line of the plainest events: nothing escaped, each header once, JSON data; None for all others.
+
+    Headers that do not belong to the event are passed over.
+    """
     members: dict[str, str] = {}
     media_type: str | None = None
     try:
         for header, raw in headers:
-            if header == _CONTENT_TYPE:
-                media_type = str(raw, "utf-8")
-            elif b"%" in raw or b'"' in raw:
-                return None
-            else:
-                members[str(header[3:], "ascii")] = str(raw, "utf-8")
+            if header.startswith(_PREFIX):
+                if b"%" in raw or b'"' in raw or len(header) > _LONGEST_NAME:
+                    return None
+                name = _attribute_of(header)
+                if name in members:
+                    return None
+                members[name] = raw.decode()
+            elif header == _CONTENT_TYPE:
+                if media_type is not None:
+                    return None
+                media_type = raw.decode()
     except UnicodeDecodeError:
         return None
-    if len(members) != len(headers) - (media_type is not None) or not members.keys().isdisjoint(
-        _NOT_IN_HEADERS
-    ):
+    if not _NOT_IN_HEADERS.isdisjoint(members):
         return None
     if media_type is not None:
         members["datacontenttype"] = media_type
@@ -72,6 +80,12 @@ def quick_line(headers: Headers, body: bytes, limits: Limits) -> bytes | None:
         data, kind = body.strip(b" \t\n\r"), _JSON
     line = quick.line_of(members, data, kind, limits)
     return line if line is not None and len(line) <= limits.max_event_bytes else None
+
+
+@lru_cache(maxsize=4096)
+def _attribute_of(header: bytes) -> str:
+    """The attribute's name. Raises UnicodeDecodeError."""
+    return str(header.removeprefix(_PREFIX), "ascii")
 
 
 def event_of_binary(headers: Headers, body: bytes, limits: Limits) -> Event:

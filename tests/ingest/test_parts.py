@@ -10,6 +10,7 @@ import pytest
 
 from eventcenter.errors import Busy, InvalidInput, TooLarge, Unavailable
 from eventcenter.journal import Block, BlockKind, Outcome, Position
+from ingest import committer as committer_module
 from ingest.body import unpack
 from ingest.committer import Committer
 from ingest.quota import RejectQuota
@@ -76,6 +77,78 @@ def test_what_comes_during_a_sync_shares_the_next_one() -> None:
     assert positions == [[], [], [Position(2, 0)], []]
 
 
+def test_single_lines_share_blocks_with_what_else_comes_for_their_bus() -> None:
+    journal = Journal()
+    told: list[object] = []
+
+    async def post() -> None:
+        committer = Committer(journal, Outcomes())
+        for tenant, bus, line in (
+            ("t", "a", b"1\n"),
+            ("t", "b", b"2\n"),
+            ("u", "a", b"3\n"),
+            ("t", "a", b"4\n"),
+        ):
+            committer.commit_line(tenant, bus, line, told.append)
+        blocks = committer.commit([block("a", b"5\n"), block("a", b"bad\n", kind=BlockKind.REJECTS)])
+        journal.go.set()
+        assert await blocks == []
+        committer.close()
+        assert committer.groups.sizes == {5: 1}
+        assert committer.groups.bytes == 14
+
+    asyncio.run(post())
+    (group,) = journal.groups
+    assert {(each.tenant, each.bus, each.kind, each.payload, each.count) for each in group} == {
+        ("t", "a", BlockKind.EVENTS, b"1\n4\n5\n", 3),
+        ("t", "b", BlockKind.EVENTS, b"2\n", 1),
+        ("u", "a", BlockKind.EVENTS, b"3\n", 1),
+        ("t", "a", BlockKind.REJECTS, b"bad\n", 1),
+    }
+    assert told == [None] * 4
+
+
+def test_a_line_is_told_when_it_is_written_and_not_before() -> None:
+    journal = Journal()
+
+    async def post() -> None:
+        committer = Committer(journal, Outcomes())
+        told = asyncio.Event()
+        committer.commit_line("t", "a", b"1\n", lambda _error: told.set())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not told.is_set()
+        assert not journal.groups
+        journal.go.set()
+        await asyncio.wait_for(told.wait(), 20)
+        assert len(journal.groups) == 1
+        committer.close()
+
+    asyncio.run(post())
+
+
+def test_groups_and_blocks_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(committer_module, "_GROUP_BYTES", 100)
+    monkeypatch.setattr(committer_module, "_MERGED_BYTES", 40)
+    journal = Journal()
+    journal.go.set()
+    told: list[object] = []
+
+    async def post() -> None:
+        committer = Committer(journal, Outcomes())
+        for n in range(20):
+            committer.commit_line("t", "a", b"%019d\n" % n, told.append)
+        await committer.commit([block("a", b"end\n")])
+        committer.close()
+
+    asyncio.run(post())
+    assert [[len(each.payload) for each in group] for group in journal.groups] == [[40, 40, 20]] * 4 + [[4]]
+    assert b"".join(each.payload for group in journal.groups for each in group) == b"".join(
+        [*(b"%019d\n" % n for n in range(20)), b"end\n"]
+    )
+    assert told == [None] * 20
+
+
 @pytest.mark.parametrize(
     ("error", "told"), [(Busy("full", retry_after=7), Busy), (RuntimeError("a bug"), Unavailable)]
 )
@@ -85,15 +158,19 @@ def test_failed_group_tells_each_of_its_requests(error: BaseException, told: typ
 
     async def post() -> list[object]:
         committer = Committer(journal, Outcomes())
+        lines: list[object] = []
+        for _ in range(2):
+            committer.commit_line("t", "a", b"1\n", lines.append)
         answers = await asyncio.gather(
             *(committer.commit([block("a", b"1\n")]) for _ in range(3)), return_exceptions=True
         )
         committer.close()
-        return list(answers)
+        assert committer.groups.syncs == 0
+        return [*answers, *lines]
 
     answers = asyncio.run(post())
-    assert [type(answer) for answer in answers] == [told] * 3
-    assert len({id(answer) for answer in answers}) == 3
+    assert [type(answer) for answer in answers] == [told] * 5
+    assert len({id(answer) for answer in answers}) == 5
     if isinstance(error, Busy):
         assert {getattr(answer, "retry_after", 0) for answer in answers} == {7}
 
