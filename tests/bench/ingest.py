@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import multiprocessing
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tests.bench import corpus, disk, sizes
+from tests.bench.clients import Clients
 from tests.bench.corpus import Part, bodies, with_new_ids
 from tests.bench.figures import Figure
 from tests.bench.memory import Memory
@@ -20,6 +20,7 @@ from tests.bench.stand import Stand
 
 _BURSTS = 3
 _AGAIN_S = 0.2
+_VERIFIED_LEAST = 200
 _VERIFY_EVERY = 10_000
 _LEAST_SUSTAINED = {"mixed": 0.33, "uniform": 0.33, "wide": 0.5}
 
@@ -76,26 +77,17 @@ def post(
     stand: Stand, files: Sequence[Part], *, seed: int | None = None, clients: int = sizes.CLIENTS
 ) -> Run:
     """Post the parts by client processes and wait until all is archived; with `seed` under new ids."""
-    context = multiprocessing.get_context("spawn")
-    begin, answers = context.Barrier(clients + 1), context.Queue()
-    port = stand.settings.ingest_port
     before = stand.events()
-    processes = [
-        context.Process(target=send, args=(files, number, clients, port, stand.writer, seed, begin, answers))
-        for number in range(clients)
-    ]
-    for process in processes:
-        process.start()
-    begin.wait(120)
+    port = stand.settings.ingest_port
+    senders = Clients(send, [(files, number, clients, port, stand.writer, seed) for number in range(clients)])
+    senders.begin()
     start = time.perf_counter()
-    found = [answers.get() for _ in processes]
+    found = senders.answers()
     answered = time.perf_counter() - start
     events = sum(part.events for part in files)
     assert sum(accepted for accepted, _ in found) == events
     stand.wait_archived(before + events)
     archived = time.perf_counter() - start
-    for process in processes:
-        process.join()
     return Run(
         events=events,
         answered_s=answered,
@@ -170,12 +162,16 @@ def _disk_figures(
 
 
 def verify(stand: Stand, files: Sequence[Part]) -> None:
-    """Every 10,000th event comes back with all its members, and the first 1,000 again are all duplicates."""
+    """Every 10,000th event, of few events at least 200, comes back with all its members.
+
+    The first 1,000 sent again are all duplicates.
+    """
     checked = 0
+    every = max(1, min(_VERIFY_EVERY, sum(part.events for part in files) // _VERIFIED_LEAST))
     for part in files:
         with part.path.open("rb") as file:
             for index, line in enumerate(file):
-                if index % _VERIFY_EVERY:
+                if index % every:
                     continue
                 sent = json.loads(line)
                 status, answer = stand.api("GET", f"/v1/events?id={sent['id']}", stand.viewer)

@@ -97,10 +97,14 @@ class Client:
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """The answer, parsed. Fails unless it is 200."""
-        self._connection.request(
-            method, path, body=None if body is None else msgspec.json.encode(body), headers=self._headers
-        )
-        answer = self._connection.getresponse()
+        sent = None if body is None else msgspec.json.encode(body)
+        try:
+            self._connection.request(method, path, body=sent, headers=self._headers)
+            answer = self._connection.getresponse()
+        except http.client.RemoteDisconnected:
+            # The server closes connections that rest for some seconds.
+            self._connection.request(method, path, body=sent, headers=self._headers)
+            answer = self._connection.getresponse()
         found = answer.read()
         assert answer.status == 200, f"{method} {path}: {answer.status} {found[:1000]!r}"
         return msgspec.json.decode(found)

@@ -2,10 +2,10 @@
 
 import http.client
 import json
-import multiprocessing
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import cycle
 from pathlib import Path
@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 
 from tests.bench import corpus, sizes
+from tests.bench.clients import Clients
 from tests.bench.corpus import Part, bodies, with_new_ids
 from tests.bench.figures import Figure
+from tests.bench.ingest import post
 from tests.bench.memory import Memory
 from tests.bench.queries import FRESH, questions
 from tests.bench.stand import Client, Stand
@@ -73,7 +75,7 @@ class _Rounds:
             for question in self._asked:
                 parameters = question.parameters[number % len(question.parameters)]
                 start = time.perf_counter()
-                question.ask(self._client, question.ways[0], parameters)
+                assert question.ask(self._client, question.ways[0], parameters)
                 times[label(question)] = time.perf_counter() - start
                 if stop.wait(self._pause_s):
                     return
@@ -91,27 +93,24 @@ def steady(folder: Path) -> list[Figure]:
     """The stream, the suite beside it, and the suite again when all is settled."""
     files = corpus.parts("mixed", sizes.BURST)
     asked = [question for question in questions(files) if question.group != "unused"]
-    context = multiprocessing.get_context("spawn")
     with Stand(folder / "product") as stand, closing(Client(stand)) as client:
-        begin, answers = context.Barrier(sizes.CLIENTS + 1), context.Queue()
-        args = (stand.settings.ingest_port, stand.writer, begin, answers)
-        clients = [context.Process(target=stream, args=(files, n, *args)) for n in range(sizes.CLIENTS)]
-        for each in clients:
-            each.start()
+        # What the suite asks for, under its own ids.
+        held = post(stand, files).events
+        port = stand.settings.ingest_port
+        senders = Clients(stream, [(files, number, port, stand.writer) for number in range(sizes.CLIENTS)])
         beside = _Rounds(client, asked, _BETWEEN_QUESTIONS_S)
         stop = threading.Event()
-        asking = threading.Thread(target=beside.run, args=(stop,), name="suite")
-        with Memory(stand.pids) as memory:
-            begin.wait(120)
-            asking.start()
-            found = [answers.get() for _ in clients]
-            gauges = stand.gauges()
-        stop.set()
-        asking.join()
-        for each in clients:
-            each.join()
+        with Memory(stand.pids) as memory, ThreadPoolExecutor(1) as pool:
+            senders.begin()
+            asking = pool.submit(beside.run, stop)
+            try:
+                found = senders.answers()
+                gauges = stand.gauges()
+            finally:
+                stop.set()
+            asking.result()
         sent = sum(accepted for accepted, _, _ in found)
-        stand.wait_archived(sent)
+        stand.wait_archived(held + sent)
         stand.wait_settled()
         quiet = _Rounds(client, asked, 0)
         quiet.run(threading.Event(), _COMPARED_ROUNDS)

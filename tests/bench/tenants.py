@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import multiprocessing
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -12,6 +11,7 @@ from statistics import median
 from typing import Any
 
 from tests.bench import corpus, sizes
+from tests.bench.clients import Clients
 from tests.bench.corpus import Part
 from tests.bench.figures import Figure
 from tests.bench.memory import Memory
@@ -54,22 +54,18 @@ def tenants(folder: Path) -> list[Figure]:
     """Feed all; then ask one after the other, the longest asleep first: each must have all its events."""
     whole = sizes.TENANTS * sizes.TENANT_EVENTS
     files = corpus.parts("mixed", whole)
-    context = multiprocessing.get_context("spawn")
     with Stand(folder / "product") as stand:
         names = [f"tenant-{number}" for number in range(sizes.TENANTS)]
         for name in names:
             stand.add_tenant(name)
         tokens = [stand.token("writer", name) for name in names]
         viewers = [stand.token("viewer", name) for name in names]
-        begin, answers = context.Barrier(sizes.CLIENTS + 1), context.Queue()
-        args = (stand.settings.ingest_port, tokens, begin, answers)
-        clients = [context.Process(target=feed, args=(files, n, *args)) for n in range(sizes.CLIENTS)]
-        for client in clients:
-            client.start()
+        port = stand.settings.ingest_port
+        feeders = Clients(feed, [(files, number, port, tokens) for number in range(sizes.CLIENTS)])
         with Memory(stand.pids) as memory:
-            begin.wait(300)
+            feeders.begin()
             start = time.perf_counter()
-            accepted = sum(answers.get() for _ in clients)
+            accepted = sum(feeders.answers())
             assert accepted == whole
             wait_until(
                 lambda: stand.gauges().get("eventcenter_events_archived_total", 0) >= whole,
@@ -79,8 +75,6 @@ def tenants(folder: Path) -> list[Figure]:
             archived_s = time.perf_counter() - start
             stand.wait_settled()
             first_s, again_s = _ask_all(stand, viewers)
-        for client in clients:
-            client.join()
     name = f"{sizes.TENANTS} tenants of {sizes.TENANT_EVENTS:,} events"
     return [
         Figure(
