@@ -56,6 +56,7 @@ class Settings:
     loader_batch_bytes: int = 48 * MIB
     archive_memory_bytes: int = 768 * MIB
     archive_open_tenants: int = 16
+    settling_memory_bytes: int = 384 * MIB
     query_timeout_s: float = 30.0
 
     dingtalk_base_url: str = "https://oapi.dingtalk.com"
@@ -138,6 +139,7 @@ HELP: Mapping[str, str] = {
     "loader_batch_bytes": "Most bytes that the loader moves in one transaction.",
     "archive_memory_bytes": "Memory of all open archives together.",
     "archive_open_tenants": "Most archives open at once.",
+    "settling_memory_bytes": "Memory for sorting when events are settled; more spills to disk.",
     "query_timeout_s": "Longest time that a query may take, in seconds.",
     "dingtalk_base_url": "Base address of DingTalk robots.",
     "attempts_kept_days": "Days that attempts of deliveries are kept.",

@@ -3,5 +3,6 @@
 from eventcenter.archive.archive import Archive
 from eventcenter.archive.load import Poison, table_of
 from eventcenter.archive.pool import Archives
+from eventcenter.archive.settler import Settler
 
-__all__ = ["Archive", "Archives", "Poison", "table_of"]
+__all__ = ["Archive", "Archives", "Poison", "Settler", "table_of"]

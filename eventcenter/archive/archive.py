@@ -1,9 +1,10 @@
 """One tenant's archive: opened when needed, read by many, written by the loader."""
 
 import contextlib
-import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +12,96 @@ import duckdb
 import pyarrow as pa
 
 from eventcenter.archive import load as loading
-from eventcenter.errors import Conflict, Unavailable
+from eventcenter.archive import promotion
+from eventcenter.archive.instance import Also, Instance, sync
+from eventcenter.archive.manifest import Fresh, Layout, Segment
+from eventcenter.errors import Unavailable
 from eventcenter.journal import Outcome, Position, ReadBlock
 
-FORMAT = 1
-_SCHEMA = Path(__file__).with_name("schema.sql")
+FRESH_EVENTS = 500_000
+"""A table of fresh events is full with so many."""
+FRESH_BYTES = 512 << 20
+"""Or with so many bytes of journal lines."""
 Parameters = Sequence[object] | Mapping[str, object]
 
 
+class Reader:
+    """One snapshot of an archive; for one thread, inside `Archive.reader`."""
+
+    def __init__(
+        self, cursor: duckdb.DuckDBPyConnection, layout: Layout, last_seq: int, *, limit_s: float
+    ) -> None:
+        self.cursor = cursor
+        """In a read-only transaction."""
+        self.layout = layout
+        self.last_seq = last_seq
+        """Of the newest event, 0 where there is none."""
+        self.deadline = time.monotonic() + limit_s
+        self._limit_s = limit_s
+
+    def arrow(self, sql: str, parameters: Parameters = ()) -> pa.Table:
+        """The result as an Arrow table. Raises Unavailable where time or memory run out."""
+        with readable_errors(self._limit_s):
+            return self.cursor.sql(sql, params=parameters or None).to_arrow_table()
+
+    def rows(self, sql: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
+        """The result's rows, times as aware UTC datetimes."""
+        rows: list[dict[str, Any]] = self.arrow(sql, parameters).to_pylist()
+        return rows
+
+
+@contextlib.contextmanager
+def readable_errors(limit_s: float) -> Iterator[None]:
+    """DuckDB's interrupt and lack of memory as errors that say what to do."""
+    try:
+        yield
+    except duckdb.InterruptException as error:
+        raise Unavailable(
+            "The query took too long and was stopped.",
+            rule=f"at most {limit_s:g} s (EVENTCENTER_QUERY_TIMEOUT_S)",
+            remedy="narrow the time range or add a filter on type, source or bus",
+        ) from error
+    except duckdb.OutOfMemoryException as error:
+        raise Unavailable(
+            "The query needs more memory than the archive may use.",
+            rule="EVENTCENTER_ARCHIVE_MEMORY_BYTES, shared by the open archives",
+            remedy="narrow the time range or add a filter on type, source or bus",
+        ) from error
+
+
 class Archive:
-    """A tenant's folder: a main DuckDB file. Thread-safe; loads are one at a time."""
+    """A tenant's folder. Thread-safe; what writes is one at a time."""
 
     def __init__(self, folder: Path, *, memory_bytes: int, timeout_s: float) -> None:
-        self._folder = folder
+        self.folder = folder
         self._memory_bytes = memory_bytes
         self._timeout_s = timeout_s
         self._condition = threading.Condition()
         self._users = 0
-        self._connection: duckdb.DuckDBPyConnection | None = None
-        self._load_mutex = threading.Lock()
+        self._instance: Instance | None = None
+        self._write_mutex = threading.Lock()
+        self._upkeep_mutex = threading.Lock()
         self._unsaved = False
+        self._paths: Counter[str] = Counter()
+        self.loaded_at = time.monotonic()
+        """When something was loaded last, on the monotonic clock."""
+
+    # -- reading ---------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def reader(self, *, timeout_s: float | None = None) -> Iterator[Reader]:
+        """One read-only transaction; what runs in it longer than `timeout_s` is stopped."""
+        limit = timeout_s or self._timeout_s
+        with self._use() as instance:
+            cursor = instance.connection.cursor()
+            timer = threading.Timer(min(limit, threading.TIMEOUT_MAX), cursor.interrupt)
+            timer.daemon = True
+            timer.start()
+            try:
+                with instance.snapshot(cursor) as (layout, last_seq):
+                    yield Reader(cursor, layout, last_seq, limit_s=limit)
+            finally:
+                timer.cancel()
 
     def query(
         self, sql: str, parameters: Parameters = (), *, timeout_s: float | None = None
@@ -39,37 +110,31 @@ class Archive:
 
         Raises Unavailable after `timeout_s` seconds (default: the setting).
         """
-        rows: list[dict[str, Any]] = self.query_arrow(sql, parameters, timeout_s=timeout_s).to_pylist()
-        return rows
+        with self.reader(timeout_s=timeout_s) as reader:
+            return reader.rows(sql, parameters)
 
     def query_arrow(
         self, sql: str, parameters: Parameters = (), *, timeout_s: float | None = None
     ) -> pa.Table:
         """The same as an Arrow table."""
-        limit = timeout_s or self._timeout_s
-        with self._use() as connection:
-            cursor = connection.cursor()
-            timer = threading.Timer(limit, cursor.interrupt)
-            timer.daemon = True
-            timer.start()
-            try:
-                cursor.execute("BEGIN TRANSACTION READ ONLY")
-                return cursor.sql(sql, params=parameters or None).to_arrow_table()
-            except duckdb.InterruptException as error:
-                raise Unavailable(
-                    "The query took too long and was stopped.",
-                    rule=f"at most {limit:g} s (EVENTCENTER_QUERY_TIMEOUT_S)",
-                    remedy="narrow the time range or add a filter on type, source or bus",
-                ) from error
-            except duckdb.OutOfMemoryException as error:
-                raise Unavailable(
-                    "The query needs more memory than the archive may use.",
-                    rule="EVENTCENTER_ARCHIVE_MEMORY_BYTES, shared by the open archives",
-                    remedy="narrow the time range or add a filter on type, source or bus",
-                ) from error
-            finally:
-                timer.cancel()
-                cursor.close()
+        with self.reader(timeout_s=timeout_s) as reader:
+            return reader.arrow(sql, parameters)
+
+    def last_seq(self) -> int:
+        """The newest event's seq, 0 where there is none."""
+        with self.reader() as reader:
+            return reader.last_seq
+
+    def layout(self) -> Layout:
+        """What the archive consists of at this moment."""
+        with self._use() as instance:
+            return instance.layout
+
+    def note_paths(self, pointers: Iterable[str]) -> None:
+        """Payload paths (JSON pointers) that somebody asked for; what is asked for often is promoted."""
+        self._paths.update(pointers)
+
+    # -- writing ---------------------------------------------------------------------------------------
 
     def load(
         self,
@@ -81,9 +146,21 @@ class Archive:
         table: pa.Table | None = None,
     ) -> list[Outcome]:
         """See `eventcenter.archive.load.load`."""
-        with self._load_mutex, self._use() as connection:
-            outcomes = loading.load(connection, journal_id, writer, blocks, rejects=rejects, table=table)
+        with self._write() as instance:
+            if self._is_full(instance):
+                instance.rotate()
+            outcomes = loading.load(
+                instance.connection,
+                journal_id,
+                writer,
+                blocks,
+                rejects=rejects,
+                table=table,
+                layout=instance.layout,
+                seen=instance.seen,
+            )
             self._unsaved = True
+            self.loaded_at = time.monotonic()
             return outcomes
 
     def readable(self, block: ReadBlock) -> tuple[list[bytes], list[loading.Reject]]:
@@ -92,115 +169,158 @@ class Archive:
 
     def position(self, journal_id: bytes) -> Position | None:
         """How far the journal with this id was loaded."""
-        with self._load_mutex, self._use() as connection:
-            return loading.position(connection, journal_id)
+        with self._write() as instance:
+            return loading.position(instance.connection, journal_id)
 
     def known_outcomes(self, journal_id: bytes, positions: Sequence[Position]) -> list[Outcome]:
         """Outcomes that were stored and perhaps not told."""
-        with self._load_mutex, self._use() as connection:
-            return loading.known_outcomes(connection, journal_id, positions)
+        with self._write() as instance:
+            return loading.known_outcomes(instance.connection, journal_id, positions)
 
-    def last_seq(self) -> int:
-        """The newest event's seq, 0 where there is none."""
-        return int(self.query("SELECT next_seq - 1 AS seq FROM state")[0]["seq"])
+    @contextlib.contextmanager
+    def upkeep(self) -> Iterator[None]:
+        """For whoever replaces parts: no other does so meanwhile, and the archive stays open.
+
+        Between a look at the parts and their swap nothing else may change what they hold, and an opening
+        would remove files that are made but not listed yet.
+        """
+        with self._upkeep_mutex, self._use():
+            yield
+
+    def swap(
+        self,
+        *,
+        fresh: Sequence[Fresh] = (),
+        segments: Sequence[Segment] = (),
+        by: Sequence[Segment],
+        also: Also | None = None,
+    ) -> None:
+        """See `Instance.swap`. What the log holds is checkpointed first, so that no reader waits for it."""
+        with self._write() as instance:
+            with contextlib.suppress(duckdb.TransactionException):
+                instance.connection.execute("CHECKPOINT")
+            instance.swap(fresh=tuple(fresh), segments=tuple(segments), by=tuple(by), also=also)
+            self._unsaved = True
+
+    def rotate(self) -> None:
+        """See `Instance.rotate`."""
+        with self._write() as instance:
+            instance.rotate()
+
+    def next_segment_number(self) -> int:
+        """See `Instance.next_segment_number`."""
+        with self._write() as instance:
+            return instance.next_segment_number()
+
+    def write(self, change: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
+        """Run `change` in a transaction of the main file."""
+        with self._write() as instance:
+            instance.connection.execute("BEGIN TRANSACTION")
+            try:
+                change(instance.connection)
+                instance.connection.execute("COMMIT")
+            except BaseException:
+                instance.connection.execute("ROLLBACK")
+                raise
+            self._unsaved = True
+
+    def shrink(self) -> bool:
+        """Give back what the main file no longer needs, if it is much and nobody reads; whether it did.
+
+        A file cannot lose blocks in its middle, so it is copied and the copy takes its name.
+        """
+        with self._write_mutex:
+            with self._use() as instance:
+                if not instance.wasted_bytes():
+                    return False
+                copy = instance.copy_main()
+            with self._condition:
+                if self._users or self._instance is None:
+                    copy.unlink()
+                    return False
+                self._instance.close()
+                self._instance = None
+                main = self.folder / "main.duckdb"
+                if main.with_name("main.duckdb.wal").exists():
+                    copy.unlink()
+                    return False
+                copy.rename(main)
+                sync(self.folder)
+                return True
+
+    def save_paths(self) -> None:
+        """Write down what `note_paths` gathered."""
+        gathered, self._paths = self._paths, Counter()
+        if gathered:
+            self.write(lambda connection: promotion.note(connection, gathered))
 
     def checkpoint(self) -> None:
         """Move what the write-ahead log holds into the main file; for idle moments."""
-        if self._unsaved and self._load_mutex.acquire(blocking=False):
+        if self._unsaved and self._write_mutex.acquire(blocking=False):
             try:
-                with self._use() as connection, contextlib.suppress(duckdb.TransactionException):
-                    connection.execute("CHECKPOINT")
+                with self._use() as instance, contextlib.suppress(duckdb.TransactionException):
+                    instance.connection.execute("CHECKPOINT")
                     self._unsaved = False
             finally:
-                self._load_mutex.release()
+                self._write_mutex.release()
 
-    def set_memory(self, memory_bytes: int) -> None:
-        """Change the memory limit, also of the open instance."""
-        self._memory_bytes = memory_bytes
-        with self._condition:
-            if self._connection is not None:
-                self._connection.cursor().execute(f"SET memory_limit = '{memory_bytes}B'")
+    # -- being open ------------------------------------------------------------------------------------
 
     @property
     def is_open(self) -> bool:
         """Whether the instance holds memory at the moment."""
-        return self._connection is not None
+        return self._instance is not None
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the instance may use from its next opening on; an open one keeps what it was given."""
+        return self._memory_bytes
+
+    def set_memory(self, memory_bytes: int) -> None:
+        """Change the memory limit. An open instance, whose settings are locked, is opened again."""
+        if memory_bytes != self._memory_bytes:
+            self._memory_bytes = memory_bytes
+            self.sleep()
 
     def sleep(self) -> bool:
         """Close the instance unless somebody uses it; it opens again by itself."""
         with self._condition:
-            if self._users or self._connection is None:
+            if self._users or self._instance is None:
                 return False
-            self._connection.close()
-            self._connection = None
+            self._instance.close()
+            self._instance = None
             return True
 
     def close(self) -> None:
         """Wait for those who use it, then close."""
         with self._condition:
             self._condition.wait_for(lambda: self._users == 0, timeout=self._timeout_s)
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            if self._instance is not None:
+                self._instance.close()
+                self._instance = None
 
     @contextlib.contextmanager
-    def _use(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _write(self) -> Iterator[Instance]:
+        with self._write_mutex, self._use() as instance:
+            yield instance
+
+    @contextlib.contextmanager
+    def _use(self) -> Iterator[Instance]:
         with self._condition:
-            if self._connection is None:
-                self._connection = self._open()
+            if self._instance is None:
+                self._instance = Instance(self.folder, memory_bytes=self._memory_bytes)
             self._users += 1
-            connection = self._connection
+            instance = self._instance
         try:
-            yield connection
+            yield instance
         finally:
             with self._condition:
                 self._users -= 1
                 self._condition.notify_all()
 
-    def _open(self) -> duckdb.DuckDBPyConnection:
-        # Level by level: with `parents` alone the mode would count for the last one only.
-        self._folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._folder.mkdir(exist_ok=True, mode=0o700)
-        temporary = self._folder / "tmp"
-        path = self._folder / "main.duckdb"
-        try:
-            connection = duckdb.connect(
-                str(path),
-                config={
-                    "threads": os.cpu_count() or 1,
-                    "memory_limit": f"{self._memory_bytes}B",
-                    "temp_directory": str(temporary),
-                    "autoinstall_known_extensions": False,
-                    "autoload_known_extensions": False,
-                    "python_enable_replacements": False,
-                    "wal_autocheckpoint": "256MB",
-                },
-            )
-        except duckdb.IOException as error:
-            raise Unavailable(
-                "The archive cannot be opened.",
-                value=path,
-                remedy="see that no other process has it open and that the disk has room",
-            ) from error
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute("SET enable_external_access = false")
-        _migrate(connection, path)
-        return connection
-
-
-def _migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    tables = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
-    if ("format",) not in tables:
-        connection.execute("BEGIN TRANSACTION")
-        connection.execute(_SCHEMA.read_text())
-        connection.execute("COMMIT")
-        return
-    [(version,)] = connection.execute("SELECT version FROM format").fetchall()
-    if version != FORMAT:
-        connection.close()
-        raise Conflict(
-            "The archive was written by another version of Event Center.",
-            value=f"{path}: format {version}",
-            rule=f"this program reads format {FORMAT}",
-            remedy="start the version that wrote it, or a newer one",
-        )
+    @staticmethod
+    def _is_full(instance: Instance) -> bool:
+        [(next_seq, taken)] = instance.connection.execute(
+            "SELECT next_seq, fresh_bytes FROM state"
+        ).fetchall()
+        return bool(next_seq - instance.layout.current.first_seq >= FRESH_EVENTS or taken >= FRESH_BYTES)

@@ -18,7 +18,7 @@ class Archives:
     def __init__(
         self, folder: Path, *, memory_bytes: int = 768 << 20, most_open: int = 16, timeout_s: float = 30
     ) -> None:
-        self._folder = folder
+        self.folder = folder
         self._memory_bytes = memory_bytes
         self._most_open = most_open
         self._timeout_s = timeout_s
@@ -34,18 +34,26 @@ class Archives:
             archive = self._archives.get(tenant_id)
             if archive is None:
                 archive = Archive(
-                    self._folder / tenant_id, memory_bytes=self._share, timeout_s=self._timeout_s
+                    self.folder / tenant_id, memory_bytes=self._share, timeout_s=self._timeout_s
                 )
                 self._archives[tenant_id] = archive
             self._archives.move_to_end(tenant_id)
             self._make_room()
             return archive
 
+    @property
+    def scratch_folder(self) -> Path:
+        """Where settling may spill: beside the tenants' folders, never among their files."""
+        return self.folder.parent / "tmp" / "settling"
+
+    def awake(self) -> dict[str, Archive]:
+        """The open archives by tenant."""
+        with self._mutex:
+            return {name: archive for name, archive in self._archives.items() if archive.is_open}
+
     def checkpoint(self) -> None:
         """Checkpoint all open archives; for idle moments."""
-        with self._mutex:
-            archives = [archive for archive in self._archives.values() if archive.is_open]
-        for archive in archives:
+        for archive in self.awake().values():
             archive.checkpoint()
 
     def close(self) -> None:
@@ -60,7 +68,9 @@ class Archives:
         for archive in awake[: max(0, len(awake) - self._most_open)]:
             archive.sleep()
         awake = [archive for archive in awake if archive.is_open]
-        share = max(_LEAST_MEMORY, self._memory_bytes // max(1, min(len(awake), self._most_open)))
+        # In powers of two: each change of the share opens the archives again.
+        sharing = 1 << (max(1, min(len(awake), self._most_open)) - 1).bit_length()
+        share = max(_LEAST_MEMORY, self._memory_bytes // sharing)
         if share != self._share:
             self._share = share
             for archive in self._archives.values():

@@ -10,7 +10,7 @@ import queries.api
 from alerts import Alerts
 from eventcenter import accounts
 from eventcenter.accounts import api as accounts_api
-from eventcenter.archive import Archives
+from eventcenter.archive import Archives, Settler
 from eventcenter.clock import Clock, SystemClock
 from eventcenter.errors import Unavailable
 from eventcenter.housekeeping import Housekeeping
@@ -61,12 +61,18 @@ class Server:
             batch_bytes=settings.loader_batch_bytes,
             on_loaded=self.alerts.wake,
         )
+        self.settler = Settler(
+            self.archives,
+            memory_bytes=settings.settling_memory_bytes,
+            disk_floor_bytes=settings.disk_floor_bytes,
+        )
         self.housekeeping = Housekeeping(store=self.store, settings=settings, clock=clock)
         self._stop = threading.Event()
         self._threads = [
             threading.Thread(target=loop, args=(self._stop,), name=name)
             for name, loop in (
                 ("loader", self.loader.run),
+                ("settler", self.settler.run),
                 ("rules", self.alerts.run_engine),
                 ("delivery", self.alerts.run_delivery),
             )
@@ -115,10 +121,15 @@ class Server:
         yield "journal_bytes", {}, self.loader.journal_bytes()
         yield "loader_lag_seconds", {}, self.loader.lag_s()
         yield "loader_stuck_tenants", {}, len(self.loader.stuck())
+        yield "settling_steps", {}, self.settler.steps
         tenants = self.store.read(lambda session: list(session.scalars(select(Tenant).order_by(Tenant.name))))
+        settling = self.settler.progress
         for tenant in tenants:
             found = self.alerts.statistics(tenant.id)
             labels = {"tenant": tenant.name}
+            if tenant.id in settling:
+                yield "fresh_events", labels, settling[tenant.id].waiting_events
+                yield "settling_behind_seconds", labels, settling[tenant.id].waiting_s
             yield "rules_lag_events", labels, found.rule_lag_events
             yield "rules_oldest_unevaluated_seq", labels, found.oldest_unevaluated_seq
             yield "outbox_pending", labels, found.outbox_pending

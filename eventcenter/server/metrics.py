@@ -10,6 +10,8 @@ _GAUGES: Mapping[str, str] = {
     "journal_bytes": "Bytes in journal files.",
     "loader_lag_seconds": "Age of the oldest journalled event that is not archived.",
     "loader_stuck_tenants": "Tenants whose archive cannot be loaded at the moment.",
+    "fresh_events": "Per open archive, events that wait to be settled.",
+    "settling_behind_seconds": "Per open archive, for how long events have been waiting to be settled.",
     "rules_oldest_unevaluated_seq": "Per tenant, the first event that the rules have not seen; 0 if none.",
     "rules_lag_events": "Per tenant, events that the rules have not seen.",
     "outbox_pending": "Deliveries that wait.",
@@ -17,6 +19,7 @@ _GAUGES: Mapping[str, str] = {
 }
 _COUNTERS: Mapping[str, str] = {
     "events_archived": "Events archived since the start.",
+    "settling_steps": "Segments made since the start.",
     "journal_damages": "Damaged stretches of journal files found since the start.",
 }
 

@@ -210,7 +210,7 @@ def test_the_archive_agrees_with_a_plain_model(
 
 def test_a_query_cannot_write_and_cannot_read_files(archive: Archive) -> None:
     archive.load(JOURNAL, "main", [block(0, event(1))])
-    for sql in ("DELETE FROM fresh", "SELECT * FROM read_text('/etc/hostname')", "COPY fresh TO '/tmp/x'"):
+    for sql in ("DELETE FROM fresh_1", "SELECT * FROM read_text('/etc/hostname')", "COPY fresh_1 TO '/tmp/x'"):
         with pytest.raises(Exception, match=r"read-only|disabled"):
             archive.query(sql)
     assert len(ids(archive)) == 1
@@ -227,8 +227,7 @@ def test_an_archive_of_another_format_is_refused(tmp_path: Path) -> None:
     pool = Archives(tmp_path)
     archive = pool.tenant("t1")
     archive.load(JOURNAL, "main", [block(0, event(1))])
-    with archive._use() as connection:
-        connection.execute("UPDATE format SET version = 99")
+    archive.write(lambda connection: connection.execute("UPDATE format SET version = 99"))
     pool.close()
     again = Archives(tmp_path)
     with pytest.raises(Conflict, match="format 99"):

@@ -1,0 +1,95 @@
+"""The main file's format: made, checked and brought up to date when it is opened.
+
+Each step is one transaction, so a crash in the middle leaves the former format, which the next start
+migrates.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from eventcenter.archive import keys, rollup
+from eventcenter.archive.manifest import create_fresh
+from eventcenter.errors import Conflict
+
+FORMAT: Final = 2
+_SCHEMA: Final = Path(__file__).with_name("schema.sql")
+_FRESH_COLUMNS: Final = (
+    "bus, id, source, type, subject, time, time_text, datacontenttype, dataschema, extensions, data_kind,"
+    " data, received_at"
+)
+
+
+def migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Bring the main file at `path` to `FORMAT`. Raises Conflict for one of a newer program."""
+    tables = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+    if ("format",) not in tables:
+        _in_transaction(connection, _create)
+        return
+    [(version,)] = connection.execute("SELECT version FROM format").fetchall()
+    while version in _STEPS:
+        _in_transaction(connection, _STEPS[version])
+        version += 1
+    if version != FORMAT:
+        raise Conflict(
+            "The archive was written by another version of Event Center.",
+            value=f"{path}: format {version}",
+            rule=f"this program reads formats up to {FORMAT}",
+            remedy="start the version that wrote it, or a newer one",
+        )
+
+
+def _in_transaction(
+    connection: duckdb.DuckDBPyConnection, step: Callable[[duckdb.DuckDBPyConnection], None]
+) -> None:
+    connection.execute("BEGIN TRANSACTION")
+    try:
+        step(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _create(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(_SCHEMA.read_text("utf-8"))
+    create_fresh(connection, 1)
+
+
+def _from_1(connection: duckdb.DuckDBPyConnection) -> None:
+    """Format 1 had one table `fresh`, with another key, and neither segments nor roll-ups."""
+    connection.execute("DROP VIEW events")
+    for table in ("format", "state"):
+        connection.execute(f"ALTER TABLE {table} RENAME TO old_{table}")
+    kept = ("buses", "loaded", "outcomes", "duplicates", "rejects")
+    for table in kept:
+        connection.execute(f"ALTER TABLE {table} RENAME TO old_{table}")
+    [(next_reject,)] = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM old_rejects").fetchall()
+    connection.execute("ALTER TABLE old_rejects ALTER COLUMN id DROP DEFAULT")
+    connection.execute("DROP SEQUENCE reject_id")
+    connection.execute(
+        _SCHEMA.read_text("utf-8").replace(
+            "CREATE SEQUENCE reject_id;", f"CREATE SEQUENCE reject_id START {next_reject};"
+        )
+    )
+    [(first,)] = connection.execute("SELECT coalesce(min(seq), 1) FROM fresh").fetchall()
+    table = create_fresh(connection, first).table
+    connection.execute(
+        f"INSERT INTO {table} (seq, key, {_FRESH_COLUMNS})"  # noqa: S608 constants
+        f" SELECT seq, {keys.KEY}, {_FRESH_COLUMNS} FROM fresh ORDER BY seq"
+    )
+    for name in kept:
+        connection.execute(f"INSERT INTO {name} SELECT * FROM old_{name}")  # noqa: S608 a constant
+    connection.execute(
+        "UPDATE state SET (next_seq, last_received_at, fresh_bytes) ="
+        " (SELECT (o.next_seq, o.last_received_at, 0) FROM old_state o)"
+    )
+    rollup.rebuild(connection, f"SELECT bus, source, type, time, received_at FROM {table}")  # noqa: S608
+    for name in ("format", "state", *kept):
+        connection.execute(f"DROP TABLE old_{name}")
+    connection.execute("DROP TABLE fresh")
+
+
+_STEPS: Mapping[int, Callable[[duckdb.DuckDBPyConnection], None]] = {1: _from_1}

@@ -1,0 +1,109 @@
+"""Which payload paths get columns of their own: those that are asked for, and those in most events."""
+
+import json
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import duckdb
+
+from eventcenter.archive.manifest import NumberType, Segment
+from eventcenter.archive.relation import pointer
+
+MOST_PATHS: Final = 20
+MOST_FREQUENT: Final = 6
+"""Of these, so many at most because they are frequent."""
+USED_ENOUGH: Final = 3.0
+"""A path that was asked for so often is promoted."""
+HALF_LIFE_DAYS: Final = 14.0
+_FADED: Final = f"uses * pow(0.5, date_diff('second', used_at, now()) / {HALF_LIFE_DAYS * 86400})"
+_FREQUENT: Final = 0.4
+_LONGEST_PATH: Final = 200
+_MOST_DEPTH: Final = 8
+_LONGEST_FREQUENT: Final = 64
+"""A frequent path whose values are longer on average would cost more disk than it is worth unasked."""
+_NUMBERS: Final = 0.9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A path to promote, and whether a column of numbers goes with it."""
+
+    path: str
+    number_type: NumberType | None
+
+
+def note(connection: duckdb.DuckDBPyConnection, uses: Mapping[str, int]) -> None:
+    """Add to the uses of paths (JSON pointers), which halve in two weeks; within the caller's transaction."""
+    for path, count in uses.items():
+        if 0 < len(path) <= _LONGEST_PATH and _is_plain(path):
+            connection.execute(
+                "INSERT INTO path_uses VALUES (?, ?, now()) ON CONFLICT (path) DO UPDATE SET"  # noqa: S608
+                f" uses = {_FADED} + excluded.uses, used_at = excluded.used_at",
+                [path, float(count)],
+            )
+
+
+def used(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The paths that were asked for often enough, most wanted first."""
+    rows = connection.execute(
+        f"SELECT path FROM (SELECT path, {_FADED} AS faded FROM path_uses)"  # noqa: S608 constants
+        f" WHERE faded >= {USED_ENOUGH - 0.1} ORDER BY faded DESC, path LIMIT {MOST_PATHS}"
+    ).fetchall()
+    return [path for (path,) in rows]
+
+
+def choose(asked_for: Sequence[str], sample: Sequence[str]) -> list[Plan]:
+    """The paths to promote: those asked for, then what is frequent in `sample` (JSON texts of data)."""
+    values: defaultdict[str, list[Any]] = defaultdict(list)
+    for text in sample:
+        for path, value in _leaves(json.loads(text), (), 0):
+            values[path].append(value)
+    counts = Counter({path: len(found) for path, found in values.items()})
+    frequent = [
+        path
+        for path, count in counts.most_common()
+        if count >= _FREQUENT * len(sample) and path not in asked_for and _is_short(values[path])
+    ]
+    chosen = [*asked_for, *frequent[:MOST_FREQUENT]][:MOST_PATHS]
+    return [Plan(path=path, number_type=_number_type(values[path])) for path in chosen]
+
+
+def lacks(segment: Segment, asked_for: Iterable[str]) -> bool:
+    """Whether a path that is asked for has no column in the segment."""
+    return any(path not in segment.paths for path in asked_for)
+
+
+def _leaves(value: Any, keys: tuple[str, ...], depth: int) -> Iterator[tuple[str, Any]]:
+    """Paths through objects to scalars."""
+    if isinstance(value, dict):
+        if depth < _MOST_DEPTH:
+            for key, inner in value.items():
+                yield from _leaves(inner, (*keys, key), depth + 1)
+    elif keys and value is not None and not isinstance(value, list):
+        path = pointer(keys)
+        if len(path) <= _LONGEST_PATH and _is_plain(path):
+            yield path, value
+
+
+def _is_plain(path: str) -> bool:
+    """Keys that could be taken for an array's index, or are empty, are left alone."""
+    return path.startswith("/") and all(
+        part and not part.isdigit() and part != "-" for part in path[1:].split("/")
+    )
+
+
+def _is_short(values: Sequence[Any]) -> bool:
+    return sum(len(str(value)) for value in values) <= _LONGEST_FREQUENT * len(values)
+
+
+def _number_type(values: Sequence[Any]) -> NumberType | None:
+    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    if not values or len(numbers) < _NUMBERS * len(values):
+        return None
+    whole = all(isinstance(value, int) and abs(value) < 2**63 for value in numbers)
+    if whole and len(numbers) == len(values):
+        return "BIGINT"
+    return "DOUBLE" if all(math.isfinite(value) for value in numbers if isinstance(value, float)) else None

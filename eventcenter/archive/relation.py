@@ -1,0 +1,124 @@
+"""SQL text of "all events", over whatever parts they lie in.
+
+The columns stay the same, whatever form the events are kept in (docs/sql.md tells people about them). Payload
+paths come as further columns when they are asked for: from a promoted column where a segment has one, from
+the JSON text elsewhere. Nothing that an event holds is part of the text, only paths, quoted in one place.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from eventcenter.archive.manifest import Layout, PromotedPath, Segment
+
+COLUMNS: Final = (
+    "seq",
+    "bus",
+    "id",
+    "source",
+    "type",
+    "subject",
+    "time",
+    "time_text",
+    "datacontenttype",
+    "dataschema",
+    "extensions",
+    "data",
+    "data_kind",
+    "received_at",
+)
+_UTC_FORMS: Final = 10
+"""`time_form` of a segment: 1 + digits of the fraction where the text ends in Z, 11 + digits for +00:00."""
+TIME_TEXT: Final = f"""CASE WHEN time_form IS NULL THEN time_text ELSE
+    strftime(time AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S')
+    || CASE (time_form - 1) % {_UTC_FORMS} WHEN 0 THEN '' ELSE
+        '.' || left(strftime(time AT TIME ZONE 'UTC', '%f'), (time_form - 1) % {_UTC_FORMS}) END
+    || CASE WHEN time_form > {_UTC_FORMS} THEN '+00:00' ELSE 'Z' END END"""
+
+Want = Literal["text", "DOUBLE", "BIGINT", "TRY_DOUBLE", "TRY_BIGINT"]
+"""What a payload path is asked for: what `data->>path` gives, that text cast, or that text TRY_CAST."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathColumn:
+    """A payload path as a further column."""
+
+    path: str
+    """JSON pointer (RFC 6901) of object keys."""
+    want: Want
+    name: str
+    """The column's name, of letters, digits and underscores."""
+
+
+def events(
+    layout: Layout,
+    *,
+    paths: Sequence[PathColumn] = (),
+    rows: Mapping[int, Sequence[int]] | None = None,
+    place: bool = False,
+) -> str:
+    """A SELECT of all events, with `paths` as further columns.
+
+    `rows`: of segments only these (segment number → row numbers), with all of the fresh events.
+    `place`: also the columns `part` (segment number, NULL for fresh) and `row`.
+    """
+    branches = []
+    for segment in layout.segments:
+        if rows is not None and not rows.get(segment.number):
+            continue
+        columns = [TIME_TEXT + " AS time_text" if name == "time_text" else name for name in COLUMNS]
+        columns += [f"{_of_segment(segment, column)} AS {column.name}" for column in paths]
+        if place:
+            columns += [f"{segment.number}::BIGINT AS part", "rowid AS row"]
+        where = ""
+        if rows is not None:
+            # A list written out makes the engine scan; a join with it reads these rows only.
+            listed = ", ".join(str(int(row)) for row in rows[segment.number])
+            where = f" WHERE rowid IN (SELECT unnest([{listed}]))"
+        branches.append(f"SELECT {', '.join(columns)} FROM {segment.catalog}.events{where}")  # noqa: S608
+    for fresh in layout.fresh:
+        columns = [*COLUMNS, *(f"{_of_text(column)} AS {column.name}" for column in paths)]
+        if place:
+            columns += ["NULL::BIGINT AS part", "rowid AS row"]
+        branches.append(f"SELECT {', '.join(columns)} FROM main.{fresh.table}")  # noqa: S608
+    return " UNION ALL ".join(branches)
+
+
+def text_of(path: str) -> str:
+    """The expression for what `data->>path` gives."""
+    return f"json_extract_string(data, {quoted(path)})"
+
+
+def quoted(text: str) -> str:
+    """`text` as a SQL string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def pointer(keys: Iterable[str]) -> str:
+    """The JSON pointer of these keys."""
+    return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in keys)
+
+
+def _of_text(column: PathColumn, text: str | None = None) -> str:
+    text = text or text_of(column.path)
+    if column.want == "text":
+        return text
+    wanted = column.want.removeprefix("TRY_")
+    return f"{'TRY_CAST' if column.want.startswith('TRY_') else 'CAST'}({text} AS {wanted})"
+
+
+def _of_segment(segment: Segment, column: PathColumn) -> str:
+    promoted = segment.paths.get(column.path)
+    if promoted is None:
+        return _of_text(column)
+    if column.want == "text" or promoted.number is None or not _says_all(promoted, column.want):
+        return _of_text(column, promoted.text)
+    return f"CAST({promoted.number} AS {column.want.removeprefix('TRY_')})"
+
+
+def _says_all(promoted: PromotedPath, want: Want) -> bool:
+    """Whether the number column gives what the cast of the text would, an error included."""
+    if promoted.number_type == "DOUBLE":
+        # A cast of 2.5 to BIGINT rounds otherwise than that of its text.
+        return want == "TRY_DOUBLE" or (want == "DOUBLE" and promoted.clean)
+    return promoted.clean

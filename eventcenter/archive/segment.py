@@ -1,0 +1,296 @@
+"""Writes one segment: a settled stretch of events, sorted by type and time, with its index.
+
+The files are complete and synced when `write` returns; nobody knows of them until the manifest lists them.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import numpy as np
+
+from eventcenter.archive import keys, relation
+from eventcenter.archive.archive import Reader
+from eventcenter.archive.index import SegmentIndex
+from eventcenter.archive.instance import remove_files, sync
+from eventcenter.archive.manifest import Layout, PromotedPath, Segment, index_path, segment_path
+from eventcenter.archive.promotion import Plan
+from eventcenter.archive.relation import quoted
+
+FORMAT: Final = 1
+MOST_EVENTS: Final = 12_000_000
+"""An index numbers rows with 24 bits."""
+AT: Final = "coalesce(time, received_at)"
+_SORTED_AT_ONCE: Final = 160 << 20
+_BATCH_ROWS: Final = 16_384
+Chunk = tuple[str, list[object]]
+"""A SELECT and its parameters."""
+_ZSTD: Final = "VARCHAR USING COMPRESSION zstd"
+_KEPT: Final = {
+    "seq": "BIGINT",
+    "bus": "VARCHAR",
+    "id": "VARCHAR",
+    "source": "VARCHAR",
+    "type": "VARCHAR",
+    "subject": "VARCHAR",
+    "time": "TIMESTAMPTZ",
+    "time_form": "UTINYINT",
+    "time_text": _ZSTD,
+    "datacontenttype": "VARCHAR",
+    "dataschema": "VARCHAR",
+    "extensions": _ZSTD,
+    "data_kind": "VARCHAR",
+    "data": _ZSTD,
+    "received_at": "TIMESTAMPTZ",
+}
+_FORM: Final = r"""CASE WHEN length(time_text) = 20 AND ends_with(time_text, 'Z') THEN 1
+    WHEN length(time_text) BETWEEN 22 AND 27 AND ends_with(time_text, 'Z') THEN length(time_text) - 20
+    WHEN length(time_text) = 25 AND ends_with(time_text, '+00:00') THEN 11
+    WHEN length(time_text) BETWEEN 27 AND 32 AND ends_with(time_text, '+00:00') THEN length(time_text) - 15
+    END"""
+
+
+class Scratch:
+    """An instance of its own in which segments are made, so that this has its own memory.
+
+    Its threads take the priority of the thread that makes it.
+    """
+
+    def __init__(self, folder: Path, *, memory_bytes: int) -> None:
+        """`folder` is where sorting may spill; it is emptied by DuckDB."""
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.connection = duckdb.connect(
+            config={
+                "threads": 2,
+                "memory_limit": f"{memory_bytes}B",
+                "temp_directory": str(folder),
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                "python_enable_replacements": False,
+            }
+        )
+        self.connection.execute("SET TimeZone = 'UTC'")
+
+    def close(self) -> None:
+        """Free its memory."""
+        self.connection.close()
+
+
+def write(
+    scratch: Scratch,
+    reader: Reader,
+    parts: Layout,
+    folder: Path,
+    number: int,
+    *,
+    plans: Sequence[Plan] = (),
+    keep: str = "true",
+) -> Segment | None:
+    """Write `parts` of the reader's layout as segment `number` below the tenant's `folder`.
+
+    Only events for which the SQL condition `keep` holds; None where there are none, and then no file stays.
+    """
+    remove_files(folder, number)
+    path = segment_path(folder, number)
+    connection = scratch.connection
+    connection.execute(f"ATTACH {quoted(str(path))} AS made")
+    try:
+        paths = _columns(plans)
+        _create(connection, number, paths)
+        for sql, parameters in _chunks(reader, parts, keep):
+            _insert(connection, reader, sql, parameters, paths)
+        connection.execute("CHECKPOINT made")
+        segment = _describe(connection, folder, number, paths)
+    finally:
+        connection.execute("DETACH made")
+    if segment is None:
+        remove_files(folder, number)
+        return None
+    sync(path)
+    sync(path.parent)
+    return segment
+
+
+def _columns(plans: Sequence[Plan]) -> dict[str, PromotedPath]:
+    return {
+        plan.path: PromotedPath(
+            text=f"p{index}",
+            number=None if plan.number_type is None else f"n{index}",
+            number_type=plan.number_type,
+        )
+        for index, plan in enumerate(plans, 1)
+    }
+
+
+def _create(connection: duckdb.DuckDBPyConnection, number: int, paths: dict[str, PromotedPath]) -> None:
+    columns = [f"{name} {kind}" for name, kind in _KEPT.items()]
+    for promoted in paths.values():
+        columns.append(f"{promoted.text} VARCHAR")
+        if promoted.number is not None:
+            columns.append(f"{promoted.number} {promoted.number_type}")
+    connection.execute("CREATE TABLE made.format (version INTEGER NOT NULL, number BIGINT NOT NULL)")
+    connection.execute("INSERT INTO made.format VALUES (?, ?)", [FORMAT, number])
+    connection.execute(f"CREATE TABLE made.events ({', '.join(columns)})")
+
+
+def _chunks(reader: Reader, parts: Layout, keep: str) -> Iterator[Chunk]:
+    """SELECTs of the parts' events that follow each other in the segment's order, each small enough to sort.
+
+    Segments are sorted by type already, so a few types of them are read at little cost; a fresh table
+    is read as a whole, because each look at it would unpack all of it.
+    """
+    events = relation.events(parts)
+    if parts.fresh:
+        yield f"SELECT * FROM ({events}) WHERE {keep}", []  # noqa: S608 our own text
+        return
+    total = sum(segment.events for segment in parts.segments)
+    size = sum(segment.bytes for segment in parts.segments)
+    # Text is some five times as large as a segment.
+    rows = max(10_000, _SORTED_AT_ONCE * total // max(1, 5 * size))
+    counted = reader.rows(
+        f"SELECT type, count(*) AS events FROM ({events}) GROUP BY type ORDER BY type"  # noqa: S608
+    )
+    group: list[str] = []
+    held = 0
+    for row in counted:
+        if group and held + row["events"] > rows:
+            yield _of_types(events, group, keep)
+            group, held = [], 0
+        if row["events"] > rows:
+            yield from _of_large_type(reader, events, row["type"], row["events"] // rows + 1, keep)
+            continue
+        group.append(row["type"])
+        held += row["events"]
+    if group:
+        yield _of_types(events, group, keep)
+
+
+def _of_types(events: str, types: Sequence[str], keep: str) -> Chunk:
+    sql = f"SELECT * FROM ({events}) WHERE type IN (SELECT unnest(?::VARCHAR[])) AND {keep}"  # noqa: S608
+    return sql, [list(types)]
+
+
+def _of_large_type(reader: Reader, events: str, name: str, pieces: int, keep: str) -> Iterator[Chunk]:
+    """Stretches of time of one type, each of about as many events."""
+    of_type = f"SELECT * FROM ({events}) WHERE type = ? AND {keep}"  # noqa: S608 our own text
+    parts = ", ".join(str(piece / pieces) for piece in range(1, pieces))
+    [found] = reader.rows(
+        f"SELECT approx_quantile(epoch_us({AT}), [{parts}]) AS bounds FROM ({of_type})",  # noqa: S608
+        [name],
+    )
+    bounds = sorted({int(bound) for bound in found["bounds"] or []})
+    for low, high in pairwise([None, *bounds, None]):
+        after = "" if low is None else f" AND epoch_us({AT}) >= {low}"
+        before = "" if high is None else f" AND epoch_us({AT}) < {high}"
+        yield of_type + after + before, [name]
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection,
+    reader: Reader,
+    sql: str,
+    parameters: list[object],
+    paths: dict[str, PromotedPath],
+) -> None:
+    found = reader.cursor.sql(sql, params=parameters or None)
+    connection.register("incoming", found.to_arrow_reader(_BATCH_ROWS))
+    listed = ", ".join(map(quoted, paths))
+    taken = f", json_extract_string(data, [{listed}]) AS found" if paths else ""
+    values = [_kept(name) for name in _KEPT]
+    for index, promoted in enumerate(paths.values(), 1):
+        values.append(f"found[{index}]")
+        if promoted.number is not None:
+            values.append(_number(f"found[{index}]", promoted))
+    # The form is tried out here: where the text would come back otherwise, it is kept.
+    tried = f"SELECT *, {_FORM} AS time_form FROM incoming"  # noqa: S608 constants
+    checked = (
+        f"SELECT * REPLACE (CASE WHEN ({relation.TIME_TEXT}) = time_text THEN time_form END AS time_form)"  # noqa: S608
+        f"{taken} FROM ({tried})"
+    )
+    connection.execute(
+        f"INSERT INTO made.events SELECT {', '.join(values)} FROM ({checked}) ORDER BY type, {AT}, seq"  # noqa: S608
+    )
+    connection.unregister("incoming")
+
+
+def _kept(name: str) -> str:
+    return "CASE WHEN time_form IS NULL THEN time_text END" if name == "time_text" else name
+
+
+def _number(text: str, promoted: PromotedPath) -> str:
+    if promoted.number_type == "DOUBLE":
+        return f"TRY_CAST({text} AS DOUBLE)"
+    # A cast takes 1.5 for 2: only what prints back the same is this whole number.
+    whole = f"TRY_CAST({text} AS BIGINT)"
+    return f"CASE WHEN CAST({whole} AS VARCHAR) = {text} THEN {whole} END"
+
+
+def _describe(
+    connection: duckdb.DuckDBPyConnection, folder: Path, number: int, paths: dict[str, PromotedPath]
+) -> Segment | None:
+    numbers = [
+        f"count({promoted.text}) = count({promoted.number}) AS {promoted.number}"
+        for promoted in paths.values()
+        if promoted.number is not None
+    ]
+    [row] = (
+        connection.sql(
+            "SELECT count(*) AS events, min(seq) AS first_seq, max(seq) AS last_seq,"  # noqa: S608
+            " min(received_at) AS first_received_at, max(received_at) AS last_received_at,"
+            f" min({AT}) AS first_at, max({AT}) AS last_at{''.join(f', {n}' for n in numbers)}"
+            " FROM made.events"
+        )
+        .to_arrow_table()
+        .to_pylist()
+    )
+    if not row["events"]:
+        return None
+    described = {
+        path: PromotedPath(
+            text=promoted.text,
+            number=promoted.number,
+            number_type=promoted.number_type,
+            clean=promoted.number is not None and row[promoted.number],
+        )
+        for path, promoted in paths.items()
+    }
+    _build_index(connection, index_path(folder, number))
+    stretch: dict[str, int | datetime] = {
+        name: row[name]
+        for name in (
+            "first_seq",
+            "last_seq",
+            "events",
+            "first_received_at",
+            "last_received_at",
+            "first_at",
+            "last_at",
+        )
+    }
+    size = segment_path(folder, number).stat().st_size + index_path(folder, number).stat().st_size
+    fields: dict[str, Any] = {**stretch, "number": number, "bytes": size, "paths": described}
+    return Segment(**fields, index=SegmentIndex.open(index_path(folder, number)))
+
+
+def _build_index(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    found = connection.execute(
+        f"SELECT {keys.KEY} AS key, {keys.SUBJECT} AS subject, {keys.TRACE} AS trace"  # noqa: S608
+        " FROM made.events ORDER BY rowid"
+    ).fetchnumpy()
+    SegmentIndex.build(
+        path,
+        keys=np.asarray(found["key"], np.uint64),
+        subjects=_present(found["subject"]),
+        traces=_present(found["trace"]),
+    )
+
+
+def _present(column: Any) -> tuple[Any, Any]:
+    """Values that are there, and their rows."""
+    if not isinstance(column, np.ma.MaskedArray):
+        return np.asarray(column, np.uint32), np.arange(len(column), dtype=np.uint32)
+    rows = np.flatnonzero(~np.ma.getmaskarray(column)).astype(np.uint32)
+    return np.asarray(column.data[rows], np.uint32), rows

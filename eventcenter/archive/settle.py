@@ -1,0 +1,188 @@
+"""Settling: fresh events become segments, segments grow together, paths that are asked for get columns.
+
+Each step makes one segment of some parts of the archive and puts it in their place, in one transaction.
+What readers see is the same before and after, and a crash at any point leaves the parts as they were and at
+most files that nobody lists, which go when the archive is opened.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Final
+
+import duckdb
+
+from eventcenter.archive import promotion, relation, segment
+from eventcenter.archive.archive import Archive, Reader
+from eventcenter.archive.instance import Also, remove_files
+from eventcenter.archive.manifest import Fresh, Layout, Segment, create_fresh
+from eventcenter.archive.promotion import Plan
+from eventcenter.archive.segment import Scratch
+
+LEAST_SETTLED: Final = 50_000
+"""Fewer fresh events are left as they are."""
+KEPT_FRESH: Final = 20_000
+"""So many of the newest events stay in load order, because the newest are asked for most."""
+MERGED: Final = 4
+"""So many neighbours of a size become one."""
+_SIZE: Final = 500_000
+_LARGEST_BYTES: Final = 4 << 30
+_SAMPLE: Final = 3_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """Parts that are to become one segment."""
+
+    parts: Layout
+    plans: tuple[Plan, ...] = ()
+    leave: int = 0
+    """Of the newest events so many stay fresh."""
+    without: str = "false"
+    """SQL condition, never NULL, for events that do not come along: those that are being removed."""
+    also: Also | None = None
+    """Changes more in the transaction, as for `Instance.swap`."""
+
+
+def step(archive: Archive, make_scratch: Callable[[], Scratch], *, idle: bool) -> bool:
+    """Do the most useful piece of work; whether there was any.
+
+    `idle`: nothing was loaded for a while, so the table that was written is settled too.
+    """
+    archive.save_paths()
+    with archive.upkeep():
+        if idle and _fresh_events(archive, [archive.layout().current]) >= LEAST_SETTLED + KEPT_FRESH:
+            archive.rotate()
+        work = _next(archive)
+        if work is not None:
+            do(archive, make_scratch, work)
+    return work is not None or (idle and archive.shrink())
+
+
+def waiting_events(archive: Archive) -> int:
+    """How many events could be settled and are not yet."""
+    events = _fresh_events(archive, archive.layout().fresh[:-1])
+    return events if events >= LEAST_SETTLED else 0
+
+
+def do(archive: Archive, make_scratch: Callable[[], Scratch], work: Work) -> None:
+    """Replace the work's parts by a segment, within `archive.upkeep`."""
+    number = archive.next_segment_number()
+    scratch = make_scratch()
+    try:
+        with archive.reader(timeout_s=math.inf) as reader:
+            cut = _cut(reader, work)
+            made = segment.write(
+                scratch,
+                reader,
+                work.parts,
+                archive.folder,
+                number,
+                plans=work.plans or _plans(reader, work.parts),
+                keep=f"NOT ({work.without})" + (f" AND seq < {cut}" if work.leave else ""),
+            )
+    except BaseException:
+        # Of the disk's space in particular: half a segment would hold it until the next opening.
+        remove_files(archive.folder, number)
+        raise
+    finally:
+        scratch.close()
+
+    def change(connection: duckdb.DuckDBPyConnection) -> list[Fresh]:
+        tables = list(work.also(connection)) if work.also is not None else []
+        if work.leave:
+            tables.append(_leave_fresh(connection, work.parts.fresh, cut))
+        return tables
+
+    archive.swap(
+        fresh=work.parts.fresh,
+        segments=work.parts.segments,
+        by=[made] if made is not None else [],
+        also=change,
+    )
+
+
+def _next(archive: Archive) -> Work | None:
+    layout = archive.layout()
+    waiting = layout.fresh[:-1]
+    if _fresh_events(archive, waiting) >= LEAST_SETTLED:
+        newer = _fresh_events(archive, layout.fresh[-1:])
+        return Work(
+            parts=Layout(fresh=tuple(_first(archive, waiting)), segments=()),
+            leave=max(0, KEPT_FRESH - newer) if len(waiting) == 1 else 0,
+        )
+    with archive.reader() as reader:
+        asked_for = promotion.used(reader.cursor)
+    for one in reversed(layout.segments):
+        if promotion.lacks(one, asked_for):
+            return Work(parts=Layout(fresh=(), segments=(one,)))
+    neighbours = mergeable(layout.segments)
+    return Work(parts=Layout(fresh=(), segments=neighbours)) if neighbours else None
+
+
+def mergeable(segments: Sequence[Segment]) -> tuple[Segment, ...]:
+    """`MERGED` neighbours of about the same size that may become one; empty where there are none."""
+    for _, group in groupby(segments, key=_size_class):
+        row = list(group)
+        for start in range(len(row) - MERGED + 1):
+            chosen = tuple(row[start : start + MERGED])
+            if (
+                sum(one.events for one in chosen) <= segment.MOST_EVENTS
+                and sum(one.bytes for one in chosen) <= _LARGEST_BYTES
+            ):
+                return chosen
+    return ()
+
+
+def _size_class(one: Segment) -> int:
+    return max(0, round(math.log(max(1, one.events) / _SIZE, MERGED)))
+
+
+def _first(archive: Archive, waiting: Sequence[Fresh]) -> Iterator[Fresh]:
+    """The oldest tables that together are not larger than one full one; at least one."""
+    events = 0
+    for index, table in enumerate(waiting):
+        events += _fresh_events(archive, [table])
+        if index and events > _SIZE * 1.2:
+            return
+        yield table
+
+
+def _fresh_events(archive: Archive, tables: Iterable[Fresh]) -> int:
+    named = [table.table for table in tables]
+    if not named:
+        return 0
+    counts = " + ".join(f"(SELECT count(*) FROM {name})" for name in named)  # noqa: S608
+    return int(archive.query(f"SELECT {counts} AS n")[0]["n"])
+
+
+def _cut(reader: Reader, work: Work) -> int:
+    """The first seq of what stays fresh."""
+    if not work.leave:
+        return 0
+    [found] = reader.rows(
+        f"SELECT min(seq) AS seq FROM (SELECT seq FROM ({relation.events(work.parts)})"  # noqa: S608
+        f" ORDER BY seq DESC LIMIT {work.leave})"
+    )
+    return int(found["seq"])
+
+
+def _leave_fresh(connection: duckdb.DuckDBPyConnection, tables: Sequence[Fresh], cut: int) -> Fresh:
+    """Copy what stays fresh into a table of its own."""
+    left = create_fresh(connection, cut)
+    for table in tables:
+        connection.execute(f"INSERT INTO {left.table} SELECT * FROM {table.table} WHERE seq >= {cut}")  # noqa: S608
+    return left
+
+
+def _plans(reader: Reader, parts: Layout) -> tuple[Plan, ...]:
+    asked_for = promotion.used(reader.cursor)
+    events = relation.events(parts)
+    total = sum(one.events for one in parts.segments)
+    total += sum(int(reader.rows(f"SELECT count(*) AS n FROM {one.table}")[0]["n"]) for one in parts.fresh)  # noqa: S608
+    every = max(1, total // _SAMPLE)
+    rows: list[dict[str, Any]] = reader.rows(
+        f"SELECT data FROM ({events}) WHERE data_kind = 'json' AND hash(seq) % {every} = 0"  # noqa: S608
+    )
+    return tuple(promotion.choose(asked_for, [row["data"] for row in rows]))

@@ -1,0 +1,111 @@
+"""The background loop that settles all open archives; runs in the server."""
+
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+import structlog
+
+from eventcenter.archive import settle
+from eventcenter.archive.archive import Archive
+from eventcenter.archive.pool import Archives
+from eventcenter.archive.segment import Scratch
+
+_log = structlog.get_logger("settler")
+_NICE: Final = 15
+_LOOK_AGAIN_S: Final = 0.5
+_RETRY_S: Final = 60.0
+_IDLE_S: Final = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far settling is behind in one archive."""
+
+    waiting_events: int
+    """That could be settled and are not yet."""
+    waiting_s: float
+    """For how long some have been waiting, in seconds."""
+
+
+class Settler:
+    """Settles, merges and promotes, a step at a time, with the lowest priority of all in the server."""
+
+    def __init__(self, archives: Archives, *, memory_bytes: int, disk_floor_bytes: int = 0) -> None:
+        """`memory_bytes` is for sorting; what does not fit spills to disk."""
+        self._archives = archives
+        self._memory_bytes = memory_bytes
+        self._disk_floor_bytes = disk_floor_bytes
+        self._progress: dict[str, Progress] = {}
+        self._since: dict[str, float] = {}
+        self._retry_at: dict[str, float] = {}
+        self.steps = 0
+
+    @property
+    def progress(self) -> Mapping[str, Progress]:
+        """By tenant, of the archives that are open."""
+        return MappingProxyType(dict(self._progress))
+
+    def run(self, stop: threading.Event) -> None:
+        """Step until `stop` is set."""
+        _give_way()
+        while not stop.is_set():
+            if not self.step(stop):
+                stop.wait(_LOOK_AGAIN_S)
+
+    def step(self, stop: threading.Event | None = None) -> bool:
+        """One step for each open archive that needs one; whether there was any."""
+        worked = False
+        awake = self._archives.awake()
+        for tenant in self._progress.keys() - awake.keys():
+            del self._progress[tenant]
+            self._since.pop(tenant, None)
+        for tenant, archive in awake.items():
+            if stop is not None and stop.is_set():
+                break
+            if time.monotonic() < self._retry_at.get(tenant, 0.0):
+                continue
+            try:
+                worked |= self._step(tenant, archive)
+            except Exception:  # noqa: BLE001 whatever it is, other tenants go on
+                _log.exception("an archive cannot be settled; it is tried again", tenant=tenant)
+                self._retry_at[tenant] = time.monotonic() + _RETRY_S
+        return worked
+
+    def _step(self, tenant: str, archive: Archive) -> bool:
+        self._note(tenant, archive)
+        if not self._has_room():
+            return False
+        idle = time.monotonic() - archive.loaded_at > _IDLE_S
+        worked = settle.step(archive, self._scratch, idle=idle)
+        if worked:
+            self.steps += 1
+            self._note(tenant, archive)
+        return worked
+
+    def _scratch(self) -> Scratch:
+        return Scratch(self._archives.scratch_folder, memory_bytes=self._memory_bytes)
+
+    def _note(self, tenant: str, archive: Archive) -> None:
+        waiting = settle.waiting_events(archive)
+        if not waiting:
+            self._since.pop(tenant, None)
+        since = self._since.setdefault(tenant, time.monotonic()) if waiting else time.monotonic()
+        self._progress[tenant] = Progress(waiting_events=waiting, waiting_s=time.monotonic() - since)
+
+    def _has_room(self) -> bool:
+        """Settling needs disk before it frees any; it does not take what ingest may still use."""
+        folder = self._archives.folder
+        return not folder.exists() or shutil.disk_usage(folder).free > 2 * self._disk_floor_bytes
+
+
+def _give_way() -> None:
+    """On Linux a thread has a priority of its own, which threads that it starts take over."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
