@@ -150,7 +150,7 @@ class SegmentIndex:
     """An open index file; thread-safe, it never changes."""
 
     def __init__(self, data: mmap.mmap, path: Path) -> None:
-        self._data = data
+        self._data: mmap.mmap | None = data
         self._path = path
         _, _, _, _, words, keys, subjects, traces = _HEADER.unpack_from(data)
         view = memoryview(data)
@@ -211,15 +211,16 @@ class SegmentIndex:
         return cls(data, path)
 
     def close(self) -> None:
-        """Let the file go. For when nobody looks anything up any more: from here on nothing is found."""
+        """Let the file go. For when nobody looks anything up any more: from here on that is a ValueError."""
         self._bloom = np.zeros(1, np.uint64)
         self._keys = self._subjects = self._traces = None
-        self._data = mmap.mmap(-1, 1)
+        self._data = None
 
     def verify(self) -> None:
         """Read all of it. Raises IndexDamaged where the checksum is another."""
-        _, _, crc, *_ = _HEADER.unpack_from(self._data)
-        if zlib.crc32(memoryview(self._data)[_CHECKED_FROM:]) != crc:
+        data = memoryview(self._open())
+        _, _, crc, *_ = _HEADER.unpack_from(data)
+        if zlib.crc32(data[_CHECKED_FROM:]) != crc:
             raise IndexDamaged(f"{self._path}: the checksum is not that of what was written")
 
     def candidates(self, keys: Keys, probes: bloom.Probes | None = None) -> tuple[Rows, Rows]:
@@ -227,6 +228,7 @@ class SegmentIndex:
 
         Positions ascend. `probes` are those of `keys`, where they are at hand.
         """
+        self._open()
         table = self._keys
         if table is None:
             return _NO_ROWS, _NO_ROWS
@@ -241,15 +243,24 @@ class SegmentIndex:
         prefix = id_prefix(event_id)
         below = ID_BITS - _DIRECTORY_BITS
         low = (prefix << (16 - below)) & 0xFFFF
+        self._open()
         return _equal(self._keys, prefix >> below, low, low + (1 << (16 - below)) - 1)
 
     def rows_of_subject(self, subject: str) -> Rows:
         """Rows that may have this subject, ascending."""
+        self._open()
         return _equal_hash(self._subjects, subject_hash(subject))
 
     def rows_of_trace(self, trace_id: str) -> Rows:
         """Rows that may have this trace id (32 hexadecimal digits in lower case), ascending."""
+        self._open()
         return _equal_hash(self._traces, trace_hash(trace_id))
+
+    def _open(self) -> mmap.mmap:
+        # Nothing found in a closed index would pass for nothing there.
+        if self._data is None:
+            raise ValueError(f"{self._path} is closed")
+        return self._data
 
 
 def _equal(table: _Table | None, bucket: int, low: int, high: int) -> Rows:

@@ -1,5 +1,7 @@
 """Journal lines → Arrow columns, split in C without the GIL."""
 
+from collections.abc import Iterator, Sequence
+
 import pyarrow as pa
 import pyarrow.csv as pc
 
@@ -15,21 +17,54 @@ COLUMNS = (
     "data_kind",
     "data",
 )
+_REQUIRED = COLUMNS[:3]
 _PARSE = pc.ParseOptions(delimiter="\t", quote_char=False, double_quote=False, escape_char=False)
 _CONVERT = pc.ConvertOptions(
     column_types={name: pa.string() for name in COLUMNS}, strings_can_be_null=True, null_values=[""]
 )
-_LEAST_PARSED_AT_ONCE = 4 << 20
+_PARSED_AT_ONCE = 1 << 20
+_LONGEST_LINE = 1 << 30
 
 
-def to_table(payloads: list[bytes]) -> pa.Table:
-    """A table of strings, one row a line, null where a field is empty; pa.ArrowInvalid for other bytes."""
-    data = b"".join(payloads)
-    # A line longer than the reader's stretch would be refused.
-    longest = max(map(len, payloads))
-    read = pc.ReadOptions(
-        column_names=list(COLUMNS), block_size=max(_LEAST_PARSED_AT_ONCE, min(longest, 1 << 30))
-    )
+def to_table(payloads: Sequence[bytes]) -> pa.Table:
+    """A table of strings, one row a line, null where a field is empty.
+
+    Raises pa.ArrowInvalid for other bytes, and where id, source or type are empty.
+    """
+    tables = [_read(stretch) for stretch in _stretches(payloads)]
+    table = tables[0] if len(tables) == 1 else pa.concat_tables(tables)
+    for name in _REQUIRED:
+        if table[name].null_count:
+            raise pa.ArrowInvalid(f"a line has no {name}")
+    return table
+
+
+def _stretches(payloads: Sequence[bytes]) -> Iterator[bytes]:
+    """The payloads; small ones joined, since each reading has a price, large ones uncopied."""
+    gathered: list[bytes] = []
+    size = 0
+    for payload in payloads:
+        if gathered and size + len(payload) > _PARSED_AT_ONCE:
+            yield b"".join(gathered)
+            gathered, size = [], 0
+        gathered.append(payload)
+        size += len(payload)
+    yield gathered[0] if len(gathered) == 1 else b"".join(gathered)
+
+
+def _read(data: bytes) -> pa.Table:
+    try:
+        return _read_csv(data, _PARSED_AT_ONCE)
+    except pa.ArrowInvalid:
+        # A line longer than what is parsed at once is refused.
+        if len(data) <= _PARSED_AT_ONCE:
+            raise
+        return _read_csv(data, min(len(data), _LONGEST_LINE))
+
+
+def _read_csv(data: bytes, block_size: int) -> pa.Table:
+    # One thread takes less time of the processors than several, and the caller has others.
+    read = pc.ReadOptions(column_names=list(COLUMNS), block_size=block_size, use_threads=False)
     return pc.read_csv(
         pa.BufferReader(data), read_options=read, parse_options=_PARSE, convert_options=_CONVERT
     )

@@ -1,8 +1,8 @@
 """Journal blocks → a tenant's main file: each event once, in one transaction with the loader's position."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import duckdb
 import msgspec
@@ -10,22 +10,31 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from eventcenter.archive import rollup
+from eventcenter.archive.keys import Keys
 from eventcenter.archive.lines import COLUMNS, to_table
-from eventcenter.archive.same import CONTENT, Content, same_content
+from eventcenter.archive.manifest import Layout
+from eventcenter.archive.repeats import Decided, decide, keys_of
+from eventcenter.archive.seen import Seen
 from eventcenter.event import decode_line
 from eventcenter.journal import BlockKind, Outcome, Position, ReadBlock
 
 _UTC = pa.timestamp("us", tz="UTC")
-_KEY = "md5_number_lower(bus || chr(31) || source || chr(31) || id)"
 _KEEP_BYTES = 256 << 10
-_TIME = """coalesce(
+_TIME: Final = """coalesce(
     try_cast(time_text AS TIMESTAMPTZ),
     try_cast(replace(upper(time_text), ':60', ':59') AS TIMESTAMPTZ))"""
+# The second half gives no rows. It keeps DuckDB from inserting in parallel, for which it would copy all rows
+# once more: half the time of the processors, and of the clock.
+_INSERT: Final = f"""INSERT INTO main.{{table}}
+    SELECT seq, key, bus, id, source, type, subject, {_TIME}, time_text, datacontenttype, dataschema,
+        extensions, data_kind, data, received_at
+    FROM incoming
+    UNION ALL
+    SELECT {", ".join(["NULL"] * 15)} FROM (SELECT unnest([]::INTEGER[]))"""  # noqa: S608
 
-Key = tuple[str, str, str]
-Mask = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.int64]
-Keys = npt.NDArray[np.uint64]
+_NO_KEYS: Final[Keys] = np.empty(0, np.uint64)
 
 
 class Poison(Exception):
@@ -58,15 +67,16 @@ class _RejectLine(msgspec.Struct):
 _reject_lines = msgspec.json.Decoder(_RejectLine)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Decided:
-    """What becomes of a batch's rows."""
+@dataclass(kw_only=True, slots=True)
+class _Batch:
+    """What a transaction adds."""
 
-    keep: Mask
-    originals: dict[int, int]
-    """Row of a repeat → seq of its event, or −1−row where that event is in the same batch."""
-    reused: dict[int, int]
-    """Row with a used id and other content → the same."""
+    stored: int = 0
+    keys: Keys = field(default_factory=lambda: _NO_KEYS)
+    """Of what was stored."""
+    rejects: list[Reject]
+    counted: dict[Position, tuple[int, int, int]]
+    """Stored, duplicates, rejected of each block."""
 
 
 def load(
@@ -77,23 +87,30 @@ def load(
     *,
     rejects: Sequence[Reject] = (),
     table: pa.Table | None = None,
+    layout: Layout,
+    seen: Seen,
 ) -> list[Outcome]:
     """Load blocks of one journal, in order, and keep `rejects` with them; outcomes of what was loaded.
 
-    `table` is `table_of(blocks)` where that is at hand.
+    `table` is `table_of(blocks)` where that is at hand. Events go into the layout's current table; `seen` is
+    the archive's and learns of them once they are committed.
 
     Blocks at or before the position in `loaded` are skipped. Either everything is loaded and the
     position moved, or nothing. Raises Poison where the blocks themselves are at fault.
     """
+    seen.follow(connection, layout)
     connection.execute("BEGIN TRANSACTION")
     try:
-        outcomes = _load(connection, journal_id, writer, blocks, salvaged=rejects, table=table)
+        outcomes, keys = _load(
+            connection, journal_id, writer, blocks, salvaged=rejects, table=table, layout=layout, seen=seen
+        )
         connection.execute("COMMIT")
     except BaseException as error:
         connection.execute("ROLLBACK")
         if isinstance(error, pa.ArrowInvalid | duckdb.DataError | ValueError | msgspec.DecodeError):
             raise Poison(str(error)) from error
         raise
+    seen.extend(keys)
     return outcomes
 
 
@@ -182,56 +199,74 @@ def _load(
     *,
     salvaged: Sequence[Reject],
     table: pa.Table | None,
-) -> list[Outcome]:
+    layout: Layout,
+    seen: Seen,
+) -> tuple[list[Outcome], Keys]:
     before = position(connection, journal_id)
-    given = len(blocks)
+    given, oldest_file = len(blocks), blocks[0].position.file if blocks else 0
     blocks = [block for block in blocks if before is None or block.position > before]
     if not blocks:
-        return []
+        return [], _NO_KEYS
     [(next_seq, last)] = connection.execute(
         "SELECT next_seq, coalesce(epoch_us(last_received_at), 0) FROM state"
     ).fetchall()
     events = [block for block in blocks if _has_events(block)]
-    rejects = [
-        *salvaged,
-        *(_stored_reject(block, line, last) for block in blocks for line in _reject_lines_of(block)),
-    ]
-    counted = {block.position: (0, 0, 0) for block in blocks}
+    batch = _Batch(
+        rejects=[
+            *salvaged,
+            *(_stored_reject(block, line, last) for block in blocks for line in _reject_lines_of(block)),
+        ],
+        counted={block.position: (0, 0, 0) for block in blocks},
+    )
     if events:
         if table is None or len(blocks) < given:
             table = to_table([block.block.payload for block in events])
-        stored, more, of_block = _load_events(connection, writer, events, table, next_seq=next_seq, last=last)
-        next_seq += stored
-        rejects += more
-        counted |= of_block
-    _load_rejects(connection, rejects)
-    latest = max(last, *(block.received_at for block in blocks))
+        _load_events(
+            connection, writer, events, table, batch, next_seq=next_seq, last=last, layout=layout, seen=seen
+        )
+    _load_rejects(connection, batch.rejects)
     connection.execute(
-        "UPDATE state SET next_seq = ?, last_received_at = make_timestamptz(?)", [next_seq, latest]
+        "UPDATE state SET next_seq = ?, last_received_at = make_timestamptz(?),"
+        " fresh_bytes = fresh_bytes + ?",
+        [
+            next_seq + batch.stored,
+            max(last, *(block.received_at for block in blocks)),
+            sum(len(block.block.payload) for block in events),
+        ],
     )
     connection.execute(
-        "INSERT INTO loaded VALUES (?, ?, ?) ON CONFLICT (journal) DO UPDATE"
-        " SET file = excluded.file, start = excluded.start",
-        [journal_id, *blocks[-1].position],
+        "INSERT INTO loaded (file, start, journal) VALUES (?, ?, ?)"
+        if before is None
+        else "UPDATE loaded SET file = ?, start = ? WHERE journal = ?",
+        [*blocks[-1].position, journal_id],
     )
     outcomes = [
         Outcome(position=place, stored=stored, duplicates=duplicates, rejected=rejected)
-        for place, (stored, duplicates, rejected) in counted.items()
+        for place, (stored, duplicates, rejected) in batch.counted.items()
     ]
     waited = {block.position for block in blocks if block.block.wants_outcome}
     if waited:
-        connection.execute(
-            "DELETE FROM outcomes WHERE journal = ? AND file < ?", [journal_id, blocks[0].position.file]
-        )
-        connection.executemany(
-            "INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?)",
-            [
-                [journal_id, *o.position, o.stored, o.duplicates, o.rejected]
-                for o in outcomes
-                if o.position in waited
-            ],
-        )
-    return outcomes
+        # What stands in files before the first of these blocks was told.
+        connection.execute("DELETE FROM outcomes WHERE journal = ? AND file < ?", [journal_id, oldest_file])
+        _store_outcomes(connection, journal_id, [one for one in outcomes if one.position in waited])
+    return outcomes, batch.keys
+
+
+def _store_outcomes(
+    connection: duckdb.DuckDBPyConnection, journal_id: bytes, outcomes: Sequence[Outcome]
+) -> None:
+    """Keep them, to tell them again after a crash."""
+    connection.execute(
+        "INSERT INTO outcomes SELECT ?, unnest(?), unnest(?), unnest(?), unnest(?), unnest(?)",
+        [
+            journal_id,
+            [one.position.file for one in outcomes],
+            [one.position.start for one in outcomes],
+            [one.stored for one in outcomes],
+            [one.duplicates for one in outcomes],
+            [one.rejected for one in outcomes],
+        ],
+    )
 
 
 def _load_events(
@@ -239,88 +274,82 @@ def _load_events(
     writer: str,
     blocks: Sequence[ReadBlock],
     table: pa.Table,
+    batch: _Batch,
     *,
     next_seq: int,
     last: int,
-) -> tuple[int, list[Reject], dict[Position, tuple[int, int, int]]]:
-    """How many were stored, rejects for used ids, and (stored, duplicates, rejected) of each block."""
+    layout: Layout,
+    seen: Seen,
+) -> None:
+    """Store a batch's new events; complete `batch`."""
     counts = np.array([block.block.count for block in blocks])
     if table.num_rows != counts.sum():
         raise ValueError(f"{counts.sum()} events were announced, {table.num_rows} lines are there")
     of_block = np.repeat(np.arange(len(blocks)), counts)
     received = np.maximum(np.array([block.received_at for block in blocks]), last)[of_block]
     names = {name: index for index, name in enumerate(dict.fromkeys(b.block.bus for b in blocks))}
-    bus_of = np.array([names[block.block.bus] for block in blocks], np.int32)[of_block]
-    bus = pa.DictionaryArray.from_arrays(pa.array(bus_of), pa.array(list(names))).cast(pa.string())
+    of_bus = np.array([names[block.block.bus] for block in blocks], np.int32)[of_block]
+    bus = pa.DictionaryArray.from_arrays(pa.array(of_bus), pa.array(list(names), pa.string()))
     table = table.append_column("bus", bus).append_column("received_at", pa.array(received).cast(_UTC))
 
-    connection.register("incoming", table)
-    keys = _keys(connection, f"SELECT {_KEY} AS key FROM incoming")  # noqa: S608 a constant
-    decided = _decide(connection, table, keys)
-    seqs = next_seq + np.cumsum(decided.keep) - 1
-    stored = int(decided.keep.sum())
-    table = table.append_column("key", pa.array(keys)).append_column("seq", pa.array(seqs))
-    _insert(
-        connection,
-        f"INSERT INTO fresh SELECT seq, key, bus, id, source, type, subject, {_TIME}, time_text,"  # noqa: S608 a constant
-        " datacontenttype, dataschema, extensions, data_kind, data, received_at FROM incoming",
-        table if stored == table.num_rows else table.filter(pa.array(decided.keep)),
-    )
-    connection.execute(
-        "INSERT INTO buses SELECT bus, count(*), max(received_at) FROM incoming GROUP BY bus"
-        " ON CONFLICT (bus) DO UPDATE SET events = events + excluded.events,"
-        " last_received_at = excluded.last_received_at"
-    )
+    keys = keys_of(connection, table)
+    decided = decide(connection, table, keys, seen)
+    keep = decided.keep
+    seqs = next_seq + np.cumsum(keep) - 1
+    batch.stored, batch.keys = int(keep.sum()), keys[keep]
+    if batch.stored:
+        current = layout.current.table
+        added = table.append_column("key", pa.array(keys)).append_column("seq", pa.array(seqs))
+        _insert(
+            connection,
+            _INSERT.format(table=current),
+            added if batch.stored == table.num_rows else added.filter(pa.array(keep)),
+        )
+        _count_buses(connection, list(names), of_bus[keep], received[keep])
+        rollup.add(
+            connection,
+            f"SELECT bus, source, type, time, received_at FROM main.{current} WHERE seq >= {next_seq}",  # noqa: S608
+            first_seq=next_seq,
+            events=batch.stored,
+        )
     _note_duplicates(connection, table, decided, seqs, writer)
-    rejects = [_reused(table, row, _seq(original, seqs)) for row, original in decided.reused.items()]
+    batch.rejects += [_reused(table, row, _seq(original, seqs)) for row, original in decided.reused.items()]
 
-    kept = np.bincount(of_block, decided.keep, len(blocks)).astype(int)
+    kept = np.bincount(of_block, keep, len(blocks)).astype(int)
     reused = np.bincount(of_block[list(decided.reused)], minlength=len(blocks))
-    results = {
-        block.position: (int(kept[i]), int(counts[i] - kept[i] - reused[i]), int(reused[i]))
-        for i, block in enumerate(blocks)
-    }
-    return stored, rejects, results
+    for i, block in enumerate(blocks):
+        batch.counted[block.position] = (int(kept[i]), int(counts[i] - kept[i] - reused[i]), int(reused[i]))
 
 
-def _decide(connection: duckdb.DuckDBPyConnection, table: pa.Table, keys: Keys) -> _Decided:
-    """Which rows are new. Only rows whose key is in the archive or repeats in the batch are compared."""
-    keep = np.ones(len(keys), np.bool_)
-    order = np.sort(keys)
-    repeated = np.unique(order[1:][order[1:] == order[:-1]])
-    _register(connection, pa.table({"key": keys}))
-    archived = _keys(connection, "SELECT DISTINCT key FROM fresh WHERE key IN (SELECT key FROM incoming)")
-    suspects = np.flatnonzero(np.isin(keys, np.concatenate([repeated, archived])))
-    originals: dict[int, int] = {}
-    reused: dict[int, int] = {}
-    if not suspects.size:
-        return _Decided(keep=keep, originals=originals, reused=reused)
-    seen = _archived_events(connection, archived) if archived.size else {}
-    columns = [table[name].take(pa.array(suspects)).to_pylist() for name in ("bus", "source", "id", *CONTENT)]
-    for row, (bus, source, event_id, *content) in zip(
-        suspects.tolist(), zip(*columns, strict=True), strict=True
-    ):
-        key = (bus, source, event_id)
-        known = seen.get(key)
-        if known is None:
-            seen[key] = (-1 - row, tuple(content))
-            continue
-        keep[row] = False
-        (originals if same_content(known[1], tuple(content)) else reused)[row] = known[0]
-    return _Decided(keep=keep, originals=originals, reused=reused)
-
-
-def _archived_events(connection: duckdb.DuckDBPyConnection, keys: Keys) -> dict[Key, tuple[int, Content]]:
-    _register(connection, pa.table({"key": keys}))
-    rows = connection.execute(
-        f"SELECT bus, source, id, seq, {', '.join(CONTENT)} FROM fresh"  # noqa: S608 constants
-        " WHERE key IN (SELECT key FROM incoming)"
-    ).fetchall()
-    return {(bus, source, event_id): (seq, tuple(rest)) for bus, source, event_id, seq, *rest in rows}
+def _count_buses(
+    connection: duckdb.DuckDBPyConnection, names: list[str], of_bus: npt.NDArray[np.int32], received: Numbers
+) -> None:
+    """Add to each bus's count what was stored: `of_bus` tells each event's place in `names`."""
+    events = np.bincount(of_bus, minlength=len(names)).tolist()
+    latest = np.zeros(len(names), np.int64)
+    np.maximum.at(latest, of_bus, received)
+    counted = [
+        (name, count, at) for name, count, at in zip(names, events, latest.tolist(), strict=True) if count
+    ]
+    if len(counted) == 1:
+        [(name, count, at)] = counted
+        # The usual case, for a third of the price.
+        [(known,)] = connection.execute(
+            "UPDATE buses SET events = events + ?, last_received_at = make_timestamptz(?) WHERE bus = ?",
+            [count, at, name],
+        ).fetchall()
+        if known:
+            return
+    connection.execute(
+        "INSERT INTO buses SELECT unnest(?), unnest(?), make_timestamptz(unnest(?))"
+        " ON CONFLICT (bus) DO UPDATE SET events = events + excluded.events,"
+        " last_received_at = excluded.last_received_at",
+        [list(column) for column in zip(*counted, strict=True)],
+    )
 
 
 def _note_duplicates(
-    connection: duckdb.DuckDBPyConnection, table: pa.Table, decided: _Decided, seqs: Numbers, writer: str
+    connection: duckdb.DuckDBPyConnection, table: pa.Table, decided: Decided, seqs: Numbers, writer: str
 ) -> None:
     if not decided.originals:
         return
@@ -379,14 +408,6 @@ def _stored_reject(block: ReadBlock, line: _RejectLine, last: int) -> Reject:
     )
 
 
-def _keys(connection: duckdb.DuckDBPyConnection, sql: str) -> Keys:
-    return np.asarray(connection.execute(sql).fetchnumpy()["key"], np.uint64)
-
-
-def _register(connection: duckdb.DuckDBPyConnection, table: Any) -> None:
-    connection.register("incoming", table)
-
-
 def _insert(connection: duckdb.DuckDBPyConnection, sql: str, table: Any) -> None:
-    _register(connection, table)
+    connection.register("incoming", table)
     connection.execute(sql)

@@ -1,0 +1,142 @@
+"""Which events of a batch are new: exact over all that the archive holds, and within the batch.
+
+Filters and hashes only narrow the search (seen.py); here bus, source and id are compared, and then content.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final, LiteralString, cast
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from eventcenter.archive import keys as hashes
+from eventcenter.archive.index import Rows
+from eventcenter.archive.keys import Keys
+from eventcenter.archive.relation import TIME_TEXT
+from eventcenter.archive.same import CONTENT, Content, same_content
+from eventcenter.archive.seen import Seen
+
+_NAME: Final = ("bus", "source", "id")
+_CONTENT: Final = ", ".join(CONTENT)
+_SETTLED_CONTENT: Final = ", ".join(TIME_TEXT if name == "time_text" else name for name in CONTENT)
+_HASHED_IN_PYTHON: Final = 500
+"""Up to so many events, hashing them here is quicker than a statement."""
+
+Name = tuple[str, str, str]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decided:
+    """What becomes of a batch's rows."""
+
+    keep: Mask
+    originals: dict[int, int]
+    """Row of a repeat → seq of its event, or −1−row where that event is in the same batch."""
+    reused: dict[int, int]
+    """Row with a used id and other content → the same."""
+
+
+def keys_of(connection: duckdb.DuckDBPyConnection, table: pa.Table) -> Keys:
+    """Keys of a batch with the columns bus (dictionary), source and id: one MD5 an event."""
+    bus = table["bus"].combine_chunks()
+    sources = table["source"].dictionary_encode().combine_chunks()
+    if isinstance(sources, pa.ChunkedArray):
+        sources = sources.chunk(0)
+    names = sources.dictionary.to_pylist()
+    pairs = np.asarray(bus.indices).astype(np.int64) * len(names) + np.asarray(sources.indices)
+    distinct, which = np.unique(pairs, return_inverse=True)
+    buses = bus.dictionary.to_pylist()
+    pair_hashes = np.array(
+        [hashes.pair_hash(buses[pair // len(names)], names[pair % len(names)]) for pair in distinct.tolist()],
+        np.uint64,
+    )
+    if table.num_rows <= _HASHED_IN_PYTHON:
+        ids = np.array([hashes.id_hash(one) for one in table["id"].to_pylist()], np.uint64)
+    else:
+        connection.register("incoming", table.select(["id"]))
+        ids = _column(connection, f"SELECT {hashes.ID_HASH} AS hash FROM incoming", "hash")  # noqa: S608
+    return hashes.join(ids.astype(np.uint64, copy=False), pair_hashes[which])
+
+
+def decide(connection: duckdb.DuckDBPyConnection, table: pa.Table, keys: Keys, seen: Seen) -> Decided:
+    """Which rows are new. Only rows that repeat in the batch, or may be in the archive, are compared.
+
+    Several rows with one key: the first one that is not in the archive is kept.
+    """
+    decided = Decided(keep=np.ones(len(keys), np.bool_), originals={}, reused={})
+    order = np.argsort((keys << np.uint64(32)) | (keys >> np.uint64(32)))
+    ordered = keys[order]
+    again = np.flatnonzero(ordered[1:] == ordered[:-1])
+    suspects = seen.suspects(ordered)
+    rows = np.unique(order[np.concatenate([suspects.positions, again, again + 1])])
+    if not rows.size:
+        return decided
+    compared = table.select([*_NAME, *CONTENT]).take(pa.array(rows))
+    names = _names(compared)
+    known: dict[Name, tuple[int, Content]] = {}
+    wanted = set(names)
+    for fresh, looked_for in suspects.fresh:
+        _register(connection, key=looked_for)
+        part = f"main.{fresh.table}"
+        found = _column(
+            connection,
+            f"SELECT rowid AS row FROM {part} WHERE key IN (SELECT key FROM incoming)",  # noqa: S608
+            "row",
+        )
+        known |= _archived(connection, part, _CONTENT, found, wanted)
+    for segment, found in suspects.segments:
+        part = f"{segment.catalog}.events"
+        known |= _archived(connection, part, _SETTLED_CONTENT, found, wanted)
+    for row, name, content in zip(rows.tolist(), names, _contents(compared, CONTENT), strict=True):
+        first = known.get(name)
+        if first is None:
+            known[name] = (-1 - row, content)
+            continue
+        decided.keep[row] = False
+        (decided.originals if same_content(first[1], content) else decided.reused)[row] = first[0]
+    return decided
+
+
+def _archived(
+    connection: duckdb.DuckDBPyConnection, part: str, content: str, rows: Rows, wanted: set[Name]
+) -> dict[Name, tuple[int, Content]]:
+    """Where `rows` of a part have a name that is wanted: seq and content."""
+    if not rows.size:
+        return {}
+    # A join reads rows by their numbers many times quicker than a list in the statement.
+    where = "WHERE rowid IN (SELECT row FROM incoming)"
+    _register(connection, row=rows)
+    named = _arrow(connection, f"SELECT rowid AS row, bus, source, id FROM {part} {where}")  # noqa: S608
+    theirs = [
+        row for row, name in zip(named["row"].to_pylist(), _names(named), strict=True) if name in wanted
+    ]
+    if not theirs:
+        return {}
+    _register(connection, row=np.array(theirs, np.int64))
+    found = _arrow(connection, f"SELECT bus, source, id, seq, {content} FROM {part} {where}")  # noqa: S608
+    contents = _contents(found, found.column_names[4:])
+    return dict(zip(_names(found), zip(found["seq"].to_pylist(), contents, strict=True), strict=True))
+
+
+def _names(table: pa.Table) -> list[Name]:
+    return list(zip(*(table[name].to_pylist() for name in _NAME), strict=True))
+
+
+def _contents(table: pa.Table, columns: Iterable[str]) -> list[Content]:
+    return list(zip(*(table[name].to_pylist() for name in columns), strict=True))
+
+
+def _register(connection: duckdb.DuckDBPyConnection, **columns: npt.NDArray[Any]) -> None:
+    connection.register("incoming", pa.table(columns))
+
+
+def _column(connection: duckdb.DuckDBPyConnection, sql: str, name: str) -> npt.NDArray[Any]:
+    return np.asarray(connection.execute(sql).fetchnumpy()[name])
+
+
+def _arrow(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
+    return connection.sql(cast("LiteralString", sql)).to_arrow_table()

@@ -1,0 +1,108 @@
+"""Which events of a batch a tenant's archive may hold already: what deduplication asks first."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+
+from eventcenter.archive import bloom
+from eventcenter.archive.index import Rows
+from eventcenter.archive.keys import Keys
+from eventcenter.archive.manifest import Fresh, Layout, Segment
+
+_FIRST_KEYS: Final = 1 << 16
+_BITS_PER_KEY: Final = 27
+"""Twice those of a segment's filter: a false hit here costs a scan of the table's keys."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Suspects:
+    """Where keys may be. Nothing else needs to be compared; what is named here may still be another's."""
+
+    positions: Rows
+    """Of the keys in question, ascending."""
+    fresh: tuple[tuple[Fresh, Keys], ...]
+    """Tables, and the keys to look for in them."""
+    segments: tuple[tuple[Segment, Rows], ...]
+    """Segments, and the rows to look at."""
+
+
+class Seen:
+    """Filters over a tenant's fresh events, and its segments' indexes; for one thread at a time."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
+        """Read the keys of all fresh events: some 10 ms a million."""
+        self._layout = layout
+        self._filters: dict[int, _Filter] = {}
+        self._read_fresh(connection)
+
+    def follow(self, connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
+        """Take over another layout; only tables that are new are read."""
+        self._layout = layout
+        self._read_fresh(connection)
+
+    def suspects(self, keys: Keys) -> Suspects:
+        """Where these keys may be in the archive; quickest when their lower 32 bits ascend."""
+        probes = bloom.Probes.of(keys)
+        fresh = [(one, self._filters[one.number].hits(probes)) for one in self._layout.fresh]
+        segments = [(one, *one.index.candidates(keys, probes)) for one in self._layout.segments]
+        positions = [found for _, found in fresh] + [found for _, found, _ in segments]
+        return Suspects(
+            positions=np.unique(np.concatenate(positions)),
+            fresh=tuple((one, keys[found]) for one, found in fresh if found.size),
+            segments=tuple((one, np.unique(rows)) for one, _, rows in segments if rows.size),
+        )
+
+    def extend(self, keys: Keys) -> None:
+        """Add what was stored in the current table, after its commit."""
+        number = self._layout.current.number
+        # A filter that lacks a key would let repeats pass: where this fails, it is read anew.
+        current = self._filters.pop(number)
+        current.add(keys)
+        self._filters[number] = current
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the filters; those of segments are mapped files."""
+        return sum(one.nbytes for one in self._filters.values())
+
+    def _read_fresh(self, connection: duckdb.DuckDBPyConnection) -> None:
+        former = self._filters
+        self._filters = {}
+        for one in self._layout.fresh:
+            if one.number not in former:
+                sql = f"SELECT key FROM main.{one.table}"  # noqa: S608 a number of our own
+                keys = np.asarray(connection.execute(sql).fetchnumpy()["key"], np.uint64)
+                former[one.number] = _Filter(keys)
+            self._filters[one.number] = former[one.number]
+
+
+class _Filter:
+    """A Bloom filter that grows by generations, each twice the former one."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._generations: list[npt.NDArray[np.uint64]] = []
+        self._capacity = 0
+        self._left = 0
+        self.add(keys)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(words.nbytes for words in self._generations)
+
+    def add(self, keys: Keys) -> None:
+        while len(keys):
+            if not self._left:
+                self._capacity = self._left = max(_FIRST_KEYS, 2 * self._capacity, len(keys))
+                self._generations.append(np.zeros(bloom.words_for(self._capacity, _BITS_PER_KEY), np.uint64))
+            now, keys = keys[: self._left], keys[self._left :]
+            bloom.add(self._generations[-1], bloom.Probes.of(now))
+            self._left -= len(now)
+
+    def hits(self, probes: bloom.Probes) -> Rows:
+        if len(self._generations) == 1:
+            return bloom.hits(self._generations[0], probes)
+        found = [bloom.hits(words, probes) for words in self._generations]
+        return np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
