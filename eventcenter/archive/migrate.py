@@ -83,8 +83,7 @@ def _from_1(connection: duckdb.DuckDBPyConnection) -> None:
     for name in kept:
         connection.execute(f"INSERT INTO {name} SELECT * FROM old_{name}")  # noqa: S608 a constant
     connection.execute(
-        "UPDATE state SET (next_seq, last_received_at, fresh_bytes) ="
-        " (SELECT (o.next_seq, o.last_received_at, 0) FROM old_state o)"
+        "UPDATE state SET next_seq = o.next_seq, last_received_at = o.last_received_at FROM old_state o"
     )
     rollup.rebuild(connection, f"SELECT bus, source, type, time, received_at FROM {table}")  # noqa: S608
     for name in ("format", "state", *kept):

@@ -101,7 +101,9 @@ class Run:
             type=choose(("t.a", "t.b", "it's", "t.c")),
             subject=choose((None, "s/1", "s/2", "对象")),
             time=choose(TIMES),
-            extensions=choose(({}, {}, {"traceparent": f"00-{'a' * 31}{self.random.randrange(3)}-{'b' * 16}-01"})),
+            extensions=choose(
+                ({}, {}, {"traceparent": f"00-{'a' * 31}{self.random.randrange(3)}-{'b' * 16}-01"})
+            ),
             data=data,
             data_kind=None if data is None else "json",
         )

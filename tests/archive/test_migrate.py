@@ -1,0 +1,106 @@
+"""Main files that former versions wrote are brought up to date and lose nothing."""
+
+import gzip
+import shutil
+from pathlib import Path
+
+import pytest
+
+from eventcenter.archive import Archives, migrate, rollup
+from eventcenter.event import Event, encode_line
+from eventcenter.journal import Block, BlockKind, Position, ReadBlock
+
+FORMER = Path(__file__).with_name("former")
+JOURNAL = b"j" * 16
+START = 1_800_000_000_000_000
+
+
+def unpack(folder: Path) -> Path:
+    """The stored file of format 1 as tenant t1 below `folder`: 23 events of two buses, a repeat, a reject."""
+    (folder / "t1").mkdir(parents=True)
+    path = folder / "t1" / "main.duckdb"
+    with gzip.open(FORMER / "format-1.duckdb.gz") as packed, path.open("wb") as file:
+        shutil.copyfileobj(packed, file)
+    return path
+
+
+def block(number: int, *events: Event) -> ReadBlock:
+    return ReadBlock(
+        position=Position(1, number),
+        received_at=START + number * 1_000_000,
+        block=Block(
+            kind=BlockKind.EVENTS,
+            tenant="t1",
+            bus="default",
+            payload=b"".join(map(encode_line, events)),
+            count=len(events),
+            wants_outcome=True,
+        ),
+    )
+
+
+def test_a_file_of_format_1_answers_as_before(tmp_path: Path) -> None:
+    unpack(tmp_path)
+    pool = Archives(tmp_path)
+    archive = pool.tenant("t1")
+    rows = archive.query("SELECT seq, bus, id, subject, time_text, data FROM events ORDER BY seq")
+    assert [row["seq"] for row in rows] == list(range(1, 24))
+    assert rows[7] == {
+        "seq": 8,
+        "bus": "default",
+        "id": "7",
+        "subject": "s/7",
+        "time_text": "2026-11-01T00:00:07Z",
+        "data": '{"n":1e2,"big":18446744073709551617,"i":7}',
+    }
+    assert archive.last_seq() == 23
+    assert archive.position(JOURNAL) == Position(1, 3)
+    assert archive.query("SELECT bus, events FROM buses ORDER BY bus") == [
+        {"bus": "default", "events": 21},
+        {"bus": "other", "events": 2},
+    ]
+    [reject] = archive.query("SELECT id, reason FROM rejects")
+    assert reject["reason"] == "id_reused"
+    with archive.reader() as reader:
+        source = "SELECT bus, source, type, time, received_at FROM events"
+        assert rollup.check(reader.cursor, source) == []
+    pool.close()
+
+
+def test_a_migrated_file_goes_on_where_it_was(tmp_path: Path) -> None:
+    unpack(tmp_path)
+    pool = Archives(tmp_path)
+    archive = pool.tenant("t1")
+    known = Event(
+        id="4",
+        source="/s",
+        type="t1",
+        subject="s/4",
+        time="2026-11-01T00:00:04Z",
+        data=b'{"n":1e2,"big":18446744073709551617,"i":4}',
+        data_kind="json",
+    )
+    changed = Event(id="4", source="/s", type="t1")
+    new = Event(id="new", source="/s", type="t")
+    [outcome] = archive.load(JOURNAL, "main", [block(4, known, changed, new)])
+    assert (outcome.stored, outcome.duplicates, outcome.rejected) == (1, 1, 1)
+    assert archive.query("SELECT seq FROM events WHERE id = 'new'") == [{"seq": 24}]
+    assert [row["id"] for row in archive.query("SELECT id FROM rejects ORDER BY id")] == [1, 2]
+    pool.close()
+
+
+def test_a_crash_in_the_middle_of_a_migration_leaves_the_former_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unpack(tmp_path)
+
+    def crash(*_given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(migrate.rollup, "rebuild", crash)
+    pool = Archives(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        pool.tenant("t1").last_seq()
+    monkeypatch.undo()
+    assert pool.tenant("t1").last_seq() == 23
+    pool.close()
