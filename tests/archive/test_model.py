@@ -81,7 +81,7 @@ class Run:
     """One archive and its model, changed alike."""
 
     def __init__(self, folder: Path, seed: int) -> None:
-        self.random = random.Random(seed)  # noqa: S311
+        self.random = random.Random(seed)
         self.folder = folder
         self.model = Model()
         self.copies = 0
@@ -251,7 +251,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("number", range(ROUNDS))
 def test_the_archive_answers_as_a_plain_model_does(tmp_path: Path, number: int) -> None:
-    seed = int(os.environ.get("EVENTCENTER_SEED", random.randrange(1 << 32))) + number  # noqa: S311
+    seed = int(os.environ.get("EVENTCENTER_SEED", random.randrange(1 << 32))) + number
     print(f"EVENTCENTER_SEED={seed - number}, round {number}")
     run = Run(tmp_path, seed)
     steps = (
