@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -106,7 +107,7 @@ def sustained(name: str, folder: Path) -> list[Figure]:
         with Memory(stand.pids) as memory:
             run = post(stand, files)
         verify(stand, files)
-        fresh = stand.wait_settled()
+        segments = stand.wait_settled()
         taken = disk.by_part(stand.settings.data_dir)
     after = duckdb_load(paths, folder)
     reference_s = (before.seconds + after.seconds) / 2
@@ -135,15 +136,18 @@ def sustained(name: str, folder: Path) -> list[Figure]:
             note=", ".join(f"{each} {peak / gigabyte:.2f}" for each, peak in memory.peaks.items())
             + f"; without mapped files {memory.peak_private / gigabyte:.2f}",
         ),
-        *_disk_figures(name, label, events=events, taken=taken, fresh=fresh, reference=after),
+        *_disk_figures(name, label, events=events, taken=taken, segments=segments, reference=after),
     ]
 
 
 def _disk_figures(
-    name: str, label: str, *, events: int, taken: Mapping[str, int], fresh: int, reference: Loaded
+    name: str, label: str, *, events: int, taken: Mapping[str, int], segments: int, reference: Loaded
 ) -> list[Figure]:
     whole = sum(taken.values())
-    note = ", ".join(f"{part} {size / events:.1f}" for part, size in taken.items()) + f"; {fresh:,} fresh"
+    note = (
+        ", ".join(f"{part} {size / events:.1f}" for part, size in taken.items())
+        + f"; {segments} times segments were made"
+    )
     return [
         Figure(
             name=f"{label}: disk, bytes an event",
@@ -213,7 +217,7 @@ def bursts(name: str, folder: Path) -> list[Figure]:
 def against_chdb(folder: Path) -> list[Figure]:
     """Ingest until archived beside chDB's bulk insert of the same file into its JSON type."""
     if (reason := chdb_missing()) is not None:
-        return [Figure(name="ingest to chDB's bulk insert", value=float("nan"), note=reason)]
+        return [Figure(name="ingest to chDB's bulk insert", value=math.nan, note=reason)]
     files = corpus.parts("mixed", sizes.CHDB_EVENTS)
     with Stand(folder / "product") as stand:
         run = post(stand, files)

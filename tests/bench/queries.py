@@ -16,7 +16,7 @@ from tests.bench.corpus import Part
 from tests.bench.figures import Figure
 from tests.bench.ingest import post
 from tests.bench.references import Loaded, chdb_load, chdb_missing, duckdb_load
-from tests.bench.stand import Client, Stand
+from tests.bench.stand import STEPS, Client, Stand
 from tests.bench.suite import Question, hourly, label, statements, suite
 
 _ROUNDS = 4
@@ -26,7 +26,6 @@ _PROMOTED_SHARE = 0.3
 """A path counts as promoted once its question takes less than this share of the first time."""
 _PROMOTION_LOOK_S = 2.0
 _WAYS = {"rest": "route", "sql": "SQL"}
-FRESH = "eventcenter_fresh_events"
 
 Answer = list[tuple[Any, ...]]
 Asked = dict[str, dict[str, tuple[float, Answer]]]
@@ -73,7 +72,7 @@ def queries(folder: Path) -> list[Figure]:
     with Stand(folder / "product") as stand, closing(Client(stand)) as client:
         # One client: arrival in the order of time, so that the newest are the same in any table.
         post(stand, files, clients=1)
-        fresh = stand.wait_settled()
+        steps = stand.wait_settled()
         found = ask_all(client, asked)
         waited = _wait_promoted(client, unused[0], found[label(unused[0])]["sql"][0])
         stand.wait_settled()
@@ -87,7 +86,12 @@ def queries(folder: Path) -> list[Figure]:
         *(_figure(each, label(each), found[label(each)], plain) for each in asked if each.group != "unused"),
         *(_figure(each, label(each), found[label(each)], plain, most=_UNUSED_MOST) for each in unused),
         *(_figure(each, f"{label(each)}, {after}", later[label(each)], plain) for each in unused),
-        Figure(name="of them in the fresh part", value=fresh, unit="events", note=f"of {sizes.EVENTS:,}"),
+        Figure(
+            name="query suite: events",
+            value=sizes.EVENTS,
+            unit="events",
+            note=f"segments were made {steps} times",
+        ),
         _against_chdb(asked, found, paths, folder),
     ]
 
@@ -98,13 +102,18 @@ def fresh(folder: Path) -> list[Figure]:
     asked = [question for question in questions(files) if question.group != "unused"]
     with Stand(folder / "product") as stand, closing(Client(stand)) as client:
         post(stand, files, clients=1)
-        before = stand.gauges().get(FRESH, 0.0)
+        before = stand.gauges().get(STEPS, 0.0)
         found = ask_all(client, asked)
-        after = stand.gauges().get(FRESH, 0.0)
+        steps = stand.gauges().get(STEPS, 0.0) - before
     plain = duckdb_load([part.path for part in files], folder, statements(asked, "duckdb"))
     compare(asked, found, plain)
     return [
-        Figure(name="events in the fresh part", value=before, unit="events", note=f"afterwards {after:,.0f}"),
+        Figure(
+            name="fresh: events",
+            value=sizes.BURST,
+            unit="events",
+            note=f"segments made meanwhile: {steps:.0f}; before: {before:.0f}",
+        ),
         *(_figure(each, f"fresh: {label(each)}", found[label(each)], plain, targets=False) for each in asked),
     ]
 

@@ -17,7 +17,11 @@ _LEAST_RATE = 5_000
 _LOOK_S = 0.5
 _RESTING = 0.2
 """Share of a processor below which the server does nothing but look for work."""
-_REST_S = 6.0
+_REST_S = 13.0
+"""Longer than the pause after which the server settles what it was loading last."""
+WAITING = "eventcenter_fresh_events"
+BEHIND = "eventcenter_settling_behind_seconds"
+STEPS = "eventcenter_settling_steps_total"
 
 
 class Stand(Product):
@@ -69,23 +73,23 @@ class Stand(Product):
         )
 
     def wait_settled(self) -> int:
-        """Wait until nothing is settled any more and the server rests; how many events stay fresh."""
+        """Wait until nothing is settled any more and the server rests; how many segments it has made."""
         rest_since = time.monotonic()
-        before = (-1.0, 0.0)
+        steps = used_s = 0.0
 
         def settled() -> bool:
-            nonlocal before, rest_since
+            nonlocal steps, used_s, rest_since
             time.sleep(_LOOK_S)
             gauges = self.gauges()
-            now = (gauges.get("eventcenter_fresh_events", 0.0), processor_s(self.pid("server")))
-            busy = (now[1] - before[1]) / _LOOK_S > _RESTING
-            if busy or now[0] != before[0] or gauges.get("eventcenter_settling_behind_seconds", 0.0) > 0:
+            steps_now, used_now_s = gauges.get(STEPS, 0.0), processor_s(self.pid("server"))
+            resting = (used_now_s - used_s) / _LOOK_S < _RESTING and not gauges.get(WAITING)
+            if not resting or steps_now != steps:
                 rest_since = time.monotonic()
-            before = now
+            steps, used_s = steps_now, used_now_s
             return time.monotonic() - rest_since > _REST_S
 
         wait_until(settled, _PATIENCE_S + self.events() / _LEAST_RATE, "settling does not come to an end")
-        return int(before[0])
+        return int(steps)
 
 
 class Client:

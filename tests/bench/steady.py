@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import math
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -20,8 +21,8 @@ from tests.bench.corpus import Part, bodies, with_new_ids
 from tests.bench.figures import Figure
 from tests.bench.ingest import post
 from tests.bench.memory import Memory
-from tests.bench.queries import FRESH, questions
-from tests.bench.stand import Client, Stand
+from tests.bench.queries import questions
+from tests.bench.stand import BEHIND, WAITING, Client, Stand
 from tests.bench.suite import Question, label
 
 _POSTS_A_SECOND = 10
@@ -128,10 +129,10 @@ def steady(folder: Path) -> list[Figure]:
         ),
         Figure(
             name=f"{label_}: settling behind at the end",
-            value=gauges.get("eventcenter_settling_behind_seconds", float("nan")),
+            value=gauges.get(BEHIND, math.nan),
             unit="s",
             most=300,
-            note=f"{gauges.get(FRESH, 0):,.0f} events fresh",
+            note=f"{gauges.get(WAITING, 0):,.0f} events wait",
         ),
         Figure(
             name=f"{label_}: peak of memory",
@@ -146,7 +147,7 @@ def steady(folder: Path) -> list[Figure]:
 def _beside(name: str, beside: _Rounds, quiet: _Rounds) -> Figure:
     figure = f"{name}: query suite beside it, geometric mean"
     if not beside.times_s:
-        return Figure(name=figure, value=float("nan"), note="too short for a whole round")
+        return Figure(name=figure, value=math.nan, note="too short for a whole round")
     during, after = beside.medians_s(), quiet.medians_s()
     ratios = {question: during[question] / after[question] for question in after}
     worst = max(ratios, key=lambda question: ratios[question])

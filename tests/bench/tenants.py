@@ -68,12 +68,11 @@ def tenants(folder: Path) -> list[Figure]:
             accepted = sum(feeders.answers())
             assert accepted == whole
             wait_until(
-                lambda: stand.gauges().get("eventcenter_events_archived_total", 0) >= whole,
+                lambda: _archived(stand) >= whole,
                 600 + whole / 5000,
                 lambda: f"not all events of all tenants are archived; {stand.log('server')}",
             )
             archived_s = time.perf_counter() - start
-            stand.wait_settled()
             first_s, again_s = _ask_all(stand, viewers)
     name = f"{sizes.TENANTS} tenants of {sizes.TENANT_EVENTS:,} events"
     return [
@@ -93,6 +92,12 @@ def tenants(folder: Path) -> list[Figure]:
         ),
         Figure(name=f"{name}: until archived", value=whole / archived_s, unit="events/s"),
     ]
+
+
+def _archived(stand: Stand) -> float:
+    # The metrics of many tenants are work too.
+    time.sleep(0.5)
+    return stand.gauges().get("eventcenter_events_archived_total", 0.0)
 
 
 def _ask_all(stand: Stand, viewers: Sequence[str]) -> tuple[list[float], list[float]]:
