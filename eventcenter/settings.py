@@ -58,6 +58,9 @@ class Settings:
     archive_open_tenants: int = 16
     settling_memory_bytes: int = 384 * MIB
     query_timeout_s: float = 30.0
+    query_max_rows: int = 100_000
+    query_result_bytes: int = 32 * MIB
+    query_slots: int = 2
 
     dingtalk_base_url: str = "https://oapi.dingtalk.com"
     attempts_kept_days: int = 30
@@ -141,6 +144,9 @@ HELP: Mapping[str, str] = {
     "archive_open_tenants": "Most archives open at once.",
     "settling_memory_bytes": "Memory for sorting when events are settled; more spills to disk.",
     "query_timeout_s": "Longest time that a query may take, in seconds.",
+    "query_max_rows": "Most rows that `limit` of a SQL query may ask for; without one it is 10,000.",
+    "query_result_bytes": "Largest result of a SQL query, in bytes; what is beyond is cut.",
+    "query_slots": "SQL queries of one tenant that run at once; further ones are answered 429.",
     "dingtalk_base_url": "Base address of DingTalk robots.",
     "attempts_kept_days": "Days that attempts of deliveries are kept.",
     "session_days": "Days after which a sign-in ends.",

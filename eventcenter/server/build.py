@@ -4,10 +4,13 @@ import hashlib
 import hmac
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import alerts.api
 import queries.api
+import queries.query_api
 from alerts import Alerts
+from alerts.delivery_rows import delivery_rows
 from eventcenter import accounts
 from eventcenter.accounts import api as accounts_api
 from eventcenter.archive import Archives, Settler
@@ -24,6 +27,7 @@ from eventcenter.store.sql import select
 from eventcenter.web.application import create_application
 from ingest.loader import Loader
 from queries import Queries
+from queries.sql import Sql
 
 _STOP_S = 30.0
 
@@ -46,6 +50,14 @@ class Server:
         )
         cursor_key = _cursor_key(settings)
         self.queries = Queries(self.archives, clock, cursor_key=cursor_key)
+        self.sql = Sql(
+            self.archives,
+            timeout_s=settings.query_timeout_s,
+            most_rows=settings.query_max_rows,
+            most_bytes=settings.query_result_bytes,
+            slots=settings.query_slots,
+            deliveries=partial(delivery_rows, self.store),
+        )
         self.alerts = Alerts(
             store=self.store,
             queries=self.queries,
@@ -87,6 +99,7 @@ class Server:
             routers=[
                 accounts_api.router(services),
                 queries.api.router(self.queries),
+                queries.query_api.router(self.sql),
                 alerts.api.router(self.alerts),
                 status.router(self.queries, self.alerts, self.loader),
             ],
@@ -108,6 +121,7 @@ class Server:
             if thread.is_alive():
                 thread.join(_STOP_S)
         self.housekeeping.stop()
+        self.sql.close()
         self.archives.close()
         self.store.close()
 

@@ -1,0 +1,198 @@
+"""People's SQL over one tenant's archive: guarded, run in its locked instance, answered within bounds."""
+
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import pyarrow as pa
+
+from eventcenter.archive import Archives
+from eventcenter.archive.untrusted import Found, select
+from eventcenter.errors import Busy, InvalidInput
+from queries import guard, tabular
+
+Format = Literal["json", "csv", "arrow"]
+DEFAULT_ROWS: Final = 10_000
+MOST_DELIVERIES: Final = 100_000
+_SLOTS: Final = 16
+"""Statements that run at once, of all tenants."""
+_NICE: Final = 5
+
+DELIVERIES: Final = pa.schema([
+    ("id", pa.string()),
+    ("kind", pa.string()),
+    ("state", pa.string()),
+    ("reason", pa.string()),
+    ("rule_id", pa.string()),
+    ("rule", pa.string()),
+    ("target_id", pa.string()),
+    ("target", pa.string()),
+    ("event_seq", pa.int64()),
+    ("attempts", pa.int64()),
+    ("outcome", pa.string()),
+    ("errcode", pa.int64()),
+    ("latency_ms", pa.int64()),
+    ("digest_id", pa.string()),
+    ("created_at", pa.timestamp("us", tz="UTC")),
+    ("updated_at", pa.timestamp("us", tz="UTC")),
+])  # fmt: skip
+"""Columns of `deliveries`."""
+Deliveries = Callable[[str, int], Sequence[Mapping[str, Any]]]
+"""A tenant's newest deliveries, at most so many, as rows with DELIVERIES' columns."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """One statement and how to answer it."""
+
+    sql: str
+    parameters: guard.Parameters = ()
+    limit: int | None = None
+    """Most rows; None for the usual number."""
+    timeout_s: float | None = None
+    format: Format = "json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """The bytes in the asked format."""
+
+    body: bytes
+    rows: int
+    truncated: bool
+    elapsed_ms: float
+
+
+class Sql:
+    """Answers people's SELECTs; thread-safe. Each runs in a thread of lower priority than everything else."""
+
+    def __init__(
+        self,
+        archives: Archives,
+        *,
+        timeout_s: float = 30.0,
+        most_rows: int = 100_000,
+        most_bytes: int = 32 << 20,
+        slots: int = 2,
+        deliveries: Deliveries | None = None,
+    ) -> None:
+        """`slots`: statements of one tenant at once; the others' are answered 429."""
+        self._archives = archives
+        self._timeout_s = timeout_s
+        self._most_rows = most_rows
+        self._most_bytes = most_bytes
+        self._slots = slots
+        self._deliveries = deliveries
+        self._mutex = threading.Lock()
+        self._running: Counter[str] = Counter()
+        self._threads = ThreadPoolExecutor(_SLOTS, thread_name_prefix="sql", initializer=_give_way)
+
+    def submit(self, tenant_id: str, question: Question) -> Future[Answer]:
+        """Begin to answer. Raises InvalidInput for what is refused, Busy where all slots are taken."""
+        statement = guard.check(question.sql, question.parameters)
+        rows, limit_s = self._limits(question)
+        self._take_slot(tenant_id)
+        try:
+            begun = self._threads.submit(self._answer, tenant_id, question, statement, rows, limit_s)
+        except BaseException:
+            self._free_slot(tenant_id)
+            raise
+        begun.add_done_callback(lambda _: self._free_slot(tenant_id))
+        return begun
+
+    def ask(self, tenant_id: str, question: Question) -> Answer:
+        """The answer. Raises InvalidInput, Busy or Unavailable."""
+        return self.submit(tenant_id, question).result()
+
+    def close(self) -> None:
+        """Wait for what runs."""
+        self._threads.shutdown()
+
+    def _answer(
+        self, tenant_id: str, question: Question, statement: guard.Statement, rows: int, limit_s: float
+    ) -> Answer:
+        began = time.perf_counter()
+        found = self._found(tenant_id, question, statement, rows, limit_s)
+        elapsed_ms = round((time.perf_counter() - began) * 1000, 3)
+        if question.format == "csv":
+            body = tabular.csv_answer(found.table)
+        elif question.format == "arrow":
+            body = tabular.arrow_answer(found.table)
+        else:
+            body = tabular.json_answer(
+                found.table, found.types, truncated=found.truncated, elapsed_ms=elapsed_ms
+            )
+        return Answer(body=body, rows=found.table.num_rows, truncated=found.truncated, elapsed_ms=elapsed_ms)
+
+    def _found(
+        self, tenant_id: str, question: Question, statement: guard.Statement, rows: int, limit_s: float
+    ) -> Found:
+        archive = self._archives.tenant(tenant_id)
+        tables = {}
+        if "deliveries" in statement.tables:
+            tables["deliveries"] = self._deliveries_of(tenant_id)
+        with archive.reader(timeout_s=limit_s) as reader:
+            return select(
+                reader,
+                statement.sql,
+                question.parameters,
+                most_rows=rows,
+                most_bytes=self._most_bytes,
+                limit_s=limit_s,
+                memory_bytes=archive.memory_bytes,
+                tables=tables,
+            )
+
+    def _deliveries_of(self, tenant_id: str) -> pa.Table:
+        rows = [] if self._deliveries is None else self._deliveries(tenant_id, MOST_DELIVERIES)
+        return pa.Table.from_pylist([dict(row) for row in rows], schema=DELIVERIES)
+
+    def _limits(self, question: Question) -> tuple[int, float]:
+        rows = min(DEFAULT_ROWS, self._most_rows) if question.limit is None else question.limit
+        if not 1 <= rows <= self._most_rows:
+            raise InvalidInput(
+                "The limit is out of range.",
+                value=rows,
+                rule=f"limit is a whole number from 1 to {self._most_rows} (EVENTCENTER_QUERY_MAX_ROWS)",
+                remedy="ask for less, or export the events",
+            )
+        limit_s = self._timeout_s if question.timeout_s is None else question.timeout_s
+        if not 0 < limit_s <= self._timeout_s:
+            raise InvalidInput(
+                "The time limit is out of range.",
+                value=limit_s,
+                rule=f"more than 0 s and at most {self._timeout_s:g} s (EVENTCENTER_QUERY_TIMEOUT_S)",
+                remedy="leave it out for the longest",
+            )
+        return rows, limit_s
+
+    def _take_slot(self, tenant_id: str) -> None:
+        with self._mutex:
+            full = self._running[tenant_id] >= self._slots
+            if full or self._running.total() >= _SLOTS:
+                one = f"at most {self._slots} of a tenant at once (EVENTCENTER_QUERY_SLOTS)"
+                raise Busy(
+                    "Too many queries run at this moment.",
+                    retry_after=1,
+                    rule=one if full else f"at most {_SLOTS} of all tenants at once",
+                    remedy="wait until one has ended",
+                )
+            self._running[tenant_id] += 1
+
+    def _free_slot(self, tenant_id: str) -> None:
+        with self._mutex:
+            self._running[tenant_id] -= 1
+            if not self._running[tenant_id]:
+                del self._running[tenant_id]
+
+
+def _give_way() -> None:
+    """Let loading, rules and everybody else's questions come first on the processor."""
+    with suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

@@ -1,0 +1,182 @@
+"""A table as JSON, CSV or an Arrow stream. Values are exact; times are RFC 3339 in UTC."""
+
+import base64
+import math
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+import pyarrow as pa
+
+from eventcenter.clock import from_micros
+
+_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
+_check: Final = msgspec.json.Decoder(msgspec.Raw).decode
+_FORMULA: Final = tuple("=+-@\t\r\n＝＋－＠")
+"""Beginnings that a spreadsheet takes for a formula (OWASP, CSV injection)."""
+_QUOTED: Final = frozenset(',"\r\n')
+_MOST_MICROS: Final = 253_402_300_800_000_000
+"""Microseconds of the year 10000."""
+_LEAST_MICROS: Final = -62_135_596_800_000_000
+Values = list[Any]
+
+
+def json_answer(table: pa.Table, types: tuple[str, ...], *, truncated: bool, elapsed_ms: float) -> bytes:
+    """{columns: [{name, type}], rows: [[…]], truncated, elapsed_ms}."""
+    columns = [
+        _json_texts(column.to_pylist()) if kind == "JSON" else _values(column)
+        for column, kind in zip(table.columns, types, strict=True)
+    ]
+    names = [{"name": name, "type": kind} for name, kind in zip(table.column_names, types, strict=True)]
+    rows = list(zip(*columns, strict=True)) if columns else []
+    return _encode({"columns": names, "rows": rows, "truncated": truncated, "elapsed_ms": elapsed_ms})
+
+
+def csv_answer(table: pa.Table) -> bytes:
+    """RFC 4180 with a head, in UTF-8. NULL is an empty cell, an empty text is "".
+
+    A text that a spreadsheet would take for a formula gets an apostrophe before it.
+    """
+    head = ",".join(_cell(_text(name)) for name in table.column_names)
+    columns = [_cells(column) for column in table.columns]
+    lines = [head, *(",".join(row) for row in zip(*columns, strict=True))]
+    return ("\r\n".join(lines) + "\r\n").encode("utf-8", "replace")
+
+
+def arrow_answer(table: pa.Table) -> bytes:
+    """Arrow's IPC stream."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def _values(column: pa.ChunkedArray) -> Values:
+    """A column's values as what msgspec writes exactly."""
+    kind = column.type
+    if pa.types.is_timestamp(kind):
+        return _timestamps(column, kind)
+    values: Values = column.to_pylist()
+    convert = _converter(kind)
+    return values if convert is None else [None if value is None else convert(value) for value in values]
+
+
+def _timestamps(column: pa.ChunkedArray, kind: pa.TimestampType) -> Values:
+    per_second = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}[kind.unit]
+    ending = "" if kind.tz is None else "Z"
+    return [
+        None if number is None else _moment(number, per_second, ending)
+        for number in column.cast(pa.int64()).to_pylist()
+    ]
+
+
+def _moment(number: int, per_second: int, ending: str) -> str:
+    micros = number * 1_000_000 // per_second
+    if not _LEAST_MICROS <= micros < _MOST_MICROS:
+        return "infinity" if number > 0 else "-infinity"
+    text = from_micros(micros).replace(tzinfo=None).isoformat()
+    nanos = number % 1_000_000_000 if per_second == 1_000_000_000 else 0
+    return (f"{text[:19]}.{nanos:09d}" if nanos % 1_000 else text) + ending
+
+
+def _converter(kind: pa.DataType) -> Callable[[Any], Any] | None:
+    """What makes a Python value of this Arrow type one that is written exactly; None where it is already."""
+    if pa.types.is_floating(kind):
+        return _float
+    if pa.types.is_interval(kind):
+        return _duration
+    if pa.types.is_timestamp(kind):
+        return _time_within
+    if pa.types.is_map(kind):
+        value = _converter(kind.item_type) or _same
+        return lambda pairs: {_key(key): _or_none(value, held) for key, held in pairs}
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        element = _converter(kind.value_type)
+        return None if element is None else lambda held: [_or_none(element, each) for each in held]
+    if pa.types.is_struct(kind):
+        members = {field.name: _converter(field.type) or _same for field in kind}
+        return lambda held: {name: _or_none(members[name], each) for name, each in held.items()}
+    return None
+
+
+def _float(value: float) -> float | str:
+    """JSON has no infinity and no NaN: they are texts."""
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def _duration(value: Any) -> str:
+    """An interval as ISO 8601: months, days and seconds do not add up to each other."""
+    months, days, nanos = value
+    seconds = Decimal(nanos) / 1_000_000_000
+    text = f"P{months}M" if months else "P"
+    text += f"{days}D" if days else ""
+    text += f"T{seconds.normalize():f}S" if nanos else ""
+    return text if len(text) > 1 else "PT0S"
+
+
+def _time_within(value: datetime) -> str:
+    if value.tzinfo is None:
+        return value.isoformat()
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _key(value: Any) -> str:
+    return value if isinstance(value, str) else _plain(value)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _or_none(convert: Callable[[Any], Any], value: Any) -> Any:
+    return None if value is None else convert(value)
+
+
+def _json_texts(values: Values) -> Values:
+    """JSON as it is; as a text where the engine lets something pass that is none."""
+    found: Values = []
+    for value in values:
+        try:
+            found.append(None if value is None else _check(value))
+        except msgspec.DecodeError:
+            found.append(value)
+    return found
+
+
+def _cells(column: pa.ChunkedArray) -> list[str]:
+    kind = column.type
+    values = _values(column)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return ["" if value is None else _cell(_text(value)) for value in values]
+    if pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_boolean(kind):
+        return ["" if value is None else _plain(value) for value in values]
+    return ["" if value is None else _cell(_plain(value)) for value in values]
+
+
+def _plain(value: Any) -> str:
+    """A value that is no text, as text."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, int | float | str):
+        return str(value)
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, date | time):
+        return value.isoformat()
+    return _encode(value).decode()
+
+
+def _text(value: str) -> str:
+    return "'" + value if value.startswith(_FORMULA) else value
+
+
+def _cell(text: str) -> str:
+    if not text or not _QUOTED.isdisjoint(text):
+        return '"' + text.replace('"', '""') + '"'
+    return text
