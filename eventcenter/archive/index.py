@@ -71,7 +71,7 @@ class _Table:
         buckets = np.bincount((hashes >> np.uint64(below)).astype(np.int64), minlength=_BUCKETS)
         starts = np.zeros(_BUCKETS + 1, np.uint32)
         np.cumsum(buckets, out=starts[1:])
-        arrays = [starts, (hashes >> np.uint64(below - 16)).astype(np.uint16)]
+        arrays: list[Array] = [starts, (hashes >> np.uint64(below - 16)).astype(np.uint16)]
         if below > 16:
             arrays.append(hashes.astype(np.uint8))
         return [*arrays, row.astype(np.uint16), (row >> np.uint64(16)).astype(np.uint8)]
@@ -107,7 +107,7 @@ class _Table:
 
     def rows(self, at: Any) -> Rows:
         """Rows of the entries at these places."""
-        rows = self.row_tail[at].astype(np.int64)
+        rows: Rows = self.row_tail[at].astype(np.int64)
         rows <<= 16
         rows |= self.row[at]
         return rows
@@ -278,6 +278,6 @@ def _padded(size: int) -> int:
 
 def _parts(arrays: Iterable[Array]) -> Iterable[Any]:
     for array in arrays:
-        yield memoryview(np.ascontiguousarray(array)).cast("B")
+        yield np.ascontiguousarray(array).data.cast("B")
         if padding := _padded(array.nbytes) - array.nbytes:
             yield bytes(padding)

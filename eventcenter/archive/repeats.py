@@ -5,7 +5,7 @@ Filters and hashes only narrow the search (seen.py); here bus, source and id are
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final, LiteralString, cast
+from typing import Any, Final
 
 import duckdb
 import numpy as np
@@ -139,4 +139,4 @@ def _column(connection: duckdb.DuckDBPyConnection, sql: str, name: str) -> npt.N
 
 
 def _arrow(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
-    return connection.sql(cast("LiteralString", sql)).to_arrow_table()
+    return connection.sql(sql).to_arrow_table()

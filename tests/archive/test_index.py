@@ -1,0 +1,161 @@
+"""A segment's index finds every row there is, and little else."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eventcenter.archive import bloom, keys
+from eventcenter.archive.index import Hashes, IndexDamaged, Rows, SegmentIndex
+from eventcenter.archive.keys import Keys
+
+NONE = (np.empty(0, np.uint32), np.empty(0, np.uint32))
+CLOSE = st.builds(
+    # Keys that agree in the upper 28 bits, in the upper 40, or in all 64.
+    lambda upper, middle, lower: upper << 36 | middle << 24 | lower,
+    st.sampled_from([0, 1, 0x1000, (1 << 28) - 1]),
+    st.sampled_from([0, 1, (1 << 12) - 1]),
+    st.sampled_from([0, 1, (1 << 24) - 1]),
+)
+KEY = CLOSE | st.integers(0, (1 << 64) - 1)
+
+
+def build(
+    folder: Path,
+    keys_: list[int] | Keys,
+    subjects: tuple[Hashes, Hashes] = NONE,
+    traces: tuple[Hashes, Hashes] = NONE,
+) -> SegmentIndex:
+    path = folder / "1.index"
+    size = SegmentIndex.build(path, keys=np.array(keys_, np.uint64), subjects=subjects, traces=traces)
+    assert size == path.stat().st_size
+    index = SegmentIndex.open(path)
+    index.verify()
+    return index
+
+
+def of_texts(texts: list[str | None], hashed: str) -> tuple[Hashes, Hashes]:
+    rows = [row for row, text in enumerate(texts) if text is not None]
+    hashes = [getattr(keys, hashed)(text) for text in texts if text is not None]
+    return np.array(hashes, np.uint32), np.array(rows, np.uint32)
+
+
+@settings(max_examples=100, deadline=None)
+@given(held=st.lists(KEY, max_size=40), asked=st.lists(KEY, max_size=20))
+def test_candidates_are_those_of_a_plain_model(
+    tmp_path_factory: pytest.TempPathFactory, held: list[int], asked: list[int]
+) -> None:
+    index = build(tmp_path_factory.mktemp("index"), held)
+    asked += held[:5]
+    positions, rows = index.candidates(np.array(asked, np.uint64))
+    found = set(zip(positions.tolist(), rows.tolist(), strict=True))
+    assert len(found) == len(positions)
+    assert positions.tolist() == sorted(positions.tolist())
+    pairs = [(p, r) for p in range(len(asked)) for r in range(len(held))]
+    assert found >= {(p, r) for p, r in pairs if asked[p] == held[r]}
+    assert found <= {(p, r) for p, r in pairs if asked[p] >> 24 == held[r] >> 24}
+
+
+@settings(max_examples=50, deadline=None)
+@given(texts=st.lists(st.none() | st.sampled_from(["", "1", "2", "é", "源 😀", "a" * 300]), max_size=30))
+def test_look_ups_are_those_of_a_plain_model(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str | None]
+) -> None:
+    ids = [text or "none" for text in texts]
+    index = build(
+        tmp_path_factory.mktemp("index"),
+        [keys.key_of(f"b{row % 3}", "/s", one) for row, one in enumerate(ids)],
+        of_texts(texts, "subject_hash"),
+        of_texts(texts, "trace_hash"),
+    )
+    for text in ("", "1", "é", "源 😀", "a" * 300, "not there"):
+        rows = [row for row, one in enumerate(texts) if one == text]
+        assert index.rows_of_subject(text).tolist() == rows
+        assert index.rows_of_trace(text).tolist() == rows
+        assert index.rows_of_id(text).tolist() == [row for row, one in enumerate(ids) if one == text]
+
+
+def test_a_large_index_is_found_in_whole_and_is_small(tmp_path: Path) -> None:
+    random = np.random.default_rng(5)
+    count = 300_000
+    held = random.integers(0, 1 << 64, count, np.uint64)
+    hashes = (random.integers(0, 1 << 32, count, np.uint32), np.arange(count, dtype=np.uint32))
+    index = build(tmp_path, held, subjects=hashes)
+    order = random.permutation(count)
+    positions, rows = index.candidates(held[order])
+    everything: Rows = np.arange(count)
+    assert (positions == everything).all()
+    assert (rows == order).all()
+    directories = 2 * 4 * (1 << 16)
+    assert (tmp_path / "1.index").stat().st_size < count * (6 + 1.7 + 5) + directories + 1000
+
+
+def test_fewer_than_one_in_a_hundred_new_keys_pass_the_filter() -> None:
+    random = np.random.default_rng(5)
+    words = np.zeros(bloom.words_for(100_000, 13.4), np.uint64)
+    bloom.add(words, bloom.Probes.of(random.integers(0, 1 << 64, 100_000, np.uint64)))
+    new = random.integers(0, 1 << 64, 100_000, np.uint64)
+    assert len(bloom.hits(words, bloom.Probes.of(new))) < 1000
+
+
+def test_ids_that_many_sources_use_do_not_crowd_the_filter() -> None:
+    """Counters: 1,000 sources that each number their events from 1."""
+    held = np.array([keys.key_of("b", f"/{s}", str(n)) for s in range(1000) for n in range(20)], np.uint64)
+    new = np.array([keys.key_of("b", f"/new/{s}", str(n)) for s in range(1000) for n in range(20)], np.uint64)
+    words = np.zeros(bloom.words_for(len(held), 13.4), np.uint64)
+    bloom.add(words, bloom.Probes.of(held))
+    assert len(bloom.hits(words, bloom.Probes.of(held))) == len(held)
+    assert len(bloom.hits(words, bloom.Probes.of(new))) < len(new) // 50
+
+
+def test_an_empty_index_finds_nothing(tmp_path: Path) -> None:
+    index = build(tmp_path, [])
+    assert [len(found) for found in index.candidates(np.arange(10, dtype=np.uint64))] == [0, 0]
+    assert [len(index.rows_of_id("1")), len(index.rows_of_subject("1")), len(index.rows_of_trace("1"))] == [
+        0
+    ] * 3
+
+
+def test_a_segment_has_no_more_rows_than_an_index_can_number(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="16777216"):
+        build(tmp_path, np.zeros(1 << 24, np.uint64))
+
+
+@pytest.mark.parametrize("change", ["magic", "version", "shorter", "longer", "empty"])
+def test_a_file_that_is_no_whole_index_is_refused(tmp_path: Path, change: str) -> None:
+    build(tmp_path, [1, 2, 3]).close()
+    path = tmp_path / "1.index"
+    written = path.read_bytes()
+    path.write_bytes(
+        {
+            "magic": b"x" + written[1:],
+            "version": written[:8] + b"\xff" + written[9:],
+            "shorter": written[:-1],
+            "longer": written + b"\0",
+            "empty": b"",
+        }[change]
+    )
+    with pytest.raises(IndexDamaged):
+        SegmentIndex.open(path)
+
+
+def test_a_changed_byte_is_found_by_verifying(tmp_path: Path) -> None:
+    build(tmp_path, [1, 2, 3]).close()
+    path = tmp_path / "1.index"
+    written = bytearray(path.read_bytes())
+    written[-9] ^= 1
+    path.write_bytes(written)
+    index = SegmentIndex.open(path)
+    with pytest.raises(IndexDamaged, match="checksum"):
+        index.verify()
+
+
+def test_a_closed_index_does_not_pass_for_an_empty_one(tmp_path: Path) -> None:
+    index = build(tmp_path, [1])
+    index.close()
+    with pytest.raises(ValueError, match="closed"):
+        index.candidates(np.array([1], np.uint64))
+    with pytest.raises(ValueError, match="closed"):
+        index.rows_of_id("1")
