@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,8 @@ from eventcenter.journal import Block, BlockKind, Outcome, Position
 _log = structlog.get_logger(__name__)
 _GROUP_BYTES = 32 << 20
 _MERGED_BYTES = 1 << 20
+_LONG_SYNC_S = 0.003
+_PART_OF_SYNC = 0.25
 _POLL_S = 0.005
 _RECENT = 8192
 
@@ -78,7 +81,9 @@ class _Group:
 class Committer:
     """Writes the blocks of many requests with one sync. Use within one event loop.
 
-    While a thread appends and syncs one group, the next one gathers.
+    While a thread appends and syncs one group, the next one gathers. Where syncs take long, it gathers a
+    quarter of that time longer, because those who were just answered send again at once: else they would
+    make two groups that take turns, each with half of the requests.
     """
 
     def __init__(self, journal: Journal, outcomes: Outcomes) -> None:
@@ -88,6 +93,8 @@ class Committer:
         self._gathering = _Group()
         self._full: deque[_Group] = deque()
         self._busy = False
+        self._delayed: asyncio.TimerHandle | None = None
+        self._wanted = 0
         self._waiting: dict[Position, asyncio.Future[Outcome]] = {}
         self._recent: OrderedDict[Position, Outcome] = OrderedDict()
         self._polling: asyncio.Task[None] | None = None
@@ -143,12 +150,17 @@ class Committer:
         if group.bytes >= _GROUP_BYTES:
             self._full.append(group)
             self._gathering = _Group()
-        if not self._busy:
+        if self._delayed is not None:
+            if self._gathering.requests >= self._wanted or self._full:
+                self._delayed.cancel()
+                self._next_group()
+        elif not self._busy:
             self._busy = True
             # Requests that were read in the same turn of the loop join this group.
             asyncio.get_running_loop().call_soon(self._next_group)
 
     def _next_group(self) -> None:
+        self._delayed = None
         if self._full:
             group = self._full.popleft()
         elif self._gathering.requests:
@@ -162,17 +174,25 @@ class Committer:
         """In the thread: append and sync."""
         positions: list[list[Position]] = []
         error: BaseException | None = None
+        start = time.monotonic()
         try:
             positions = _append(self._journal, group)
         except BaseException as raised:  # noqa: BLE001 told to those who wait
             error = raised
-        loop.call_soon_threadsafe(self._written, group, positions, error)
+        took = time.monotonic() - start
+        loop.call_soon_threadsafe(self._written, group, positions, error, took)
 
     def _written(
-        self, group: _Group, positions: Sequence[list[Position]], error: BaseException | None
+        self, group: _Group, positions: Sequence[list[Position]], error: BaseException | None, took: float
     ) -> None:
-        # First the thread gets its next group: it writes while this one is answered.
-        self._next_group()
+        waiting = self._gathering.requests
+        if took > _LONG_SYNC_S and waiting and not self._full:
+            self._wanted = waiting + group.requests
+            loop = asyncio.get_running_loop()
+            self._delayed = loop.call_later(took * _PART_OF_SYNC, self._next_group)
+        else:
+            # The thread writes while this group is answered.
+            self._next_group()
         if error is None:
             self._count(group)
             for told in group.told:

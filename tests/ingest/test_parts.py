@@ -127,6 +127,38 @@ def test_a_line_is_told_when_it_is_written_and_not_before() -> None:
     asyncio.run(post())
 
 
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_after_a_long_sync_those_who_were_answered_share_the_next_one(
+    monkeypatch: pytest.MonkeyPatch, comes_back: bool
+) -> None:
+    monkeypatch.setattr(committer_module, "_LONG_SYNC_S", -1.0)
+    # Either only the requests end the wait, or only the time.
+    monkeypatch.setattr(committer_module, "_PART_OF_SYNC", 1e6 if comes_back else 0.0)
+    journal = Journal()
+
+    async def post() -> None:
+        committer = Committer(journal, Outcomes())
+        done = asyncio.Event()
+
+        def send_again(_error: object) -> None:
+            if comes_back:
+                asyncio.get_running_loop().call_soon(committer.commit_line, "t", "a", b"again\n", print)
+
+        for _ in range(2):
+            committer.commit_line("t", "a", b"first\n", send_again)
+        for _ in range(2):
+            await asyncio.sleep(0)
+        assert not committer._gathering.told
+        committer.commit_line("t", "a", b"late\n", lambda _error: done.set())
+        journal.go.set()
+        await asyncio.wait_for(done.wait(), 20)
+        committer.close()
+
+    asyncio.run(post())
+    again = b"again\n" * 2 if comes_back else b""
+    assert [group[0].payload for group in journal.groups] == [b"first\n" * 2, b"late\n" + again]
+
+
 def test_groups_and_blocks_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(committer_module, "_GROUP_BYTES", 100)
     monkeypatch.setattr(committer_module, "_MERGED_BYTES", 40)
