@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from eventcenter.journal import (
     BlockKind,
     Damage,
     JournalReader,
+    JournalScout,
     Outcome,
     OutcomeWriter,
     Position,
@@ -38,6 +39,8 @@ _RETRY_S = 2.0
 _IDLE_CHECKPOINT_S = 5.0
 _NICE = 10
 _REJECT_BYTES = 256 << 10
+_LIGHT_BYTES = 2 << 20
+"""A tenant with more than this in a batch, or ahead of it, waits for its turn."""
 
 
 @dataclass(kw_only=True)
@@ -64,6 +67,10 @@ class _Journal:
     outcomes: OutcomeWriter
     ahead: Future[_Batch] | None = None
     """What is being read while the batch before is loaded."""
+    scout: JournalScout | None = None
+    """Looks behind a backlog for the few blocks of other tenants."""
+    passed: set[str] = field(default_factory=set)
+    """Tenants of which the scout passed over a block: theirs are loaded in order, by the reader."""
 
     @property
     def name(self) -> str:
@@ -85,7 +92,7 @@ class _Journal:
 
     def begin_again(self) -> None:
         """Go back to the oldest file; what is loaded is passed over, by its position."""
-        self.reader, self.ahead = JournalReader(self.folder), None
+        self.reader, self.ahead, self.scout = JournalReader(self.folder), None, None
 
     def read_ahead(self, max_bytes: int) -> _Batch:
         """As `read`, with all work done that needs no archive."""
@@ -212,17 +219,43 @@ class Loader:
             # loaded on the other.
             journal.ahead = self._readers.submit(journal.read_ahead, self._batch_bytes)
         self._oldest = {tenant: theirs[0].received_at for tenant, theirs in batch.by_tenant.items()}
+        heavy = {tenant for tenant, theirs in batch.by_tenant.items() if _bytes(theirs) > _LIGHT_BYTES}
+        light = batch.by_tenant.keys() - heavy
         try:
-            for tenant, theirs in batch.by_tenant.items():
-                if tenant in self._stuck:
-                    self._stuck[tenant].first.setdefault(journal.name, theirs[0].position)
-                else:
-                    self._load(journal, tenant, theirs, batch.tables.get(tenant))
-                self._oldest.pop(tenant, None)
+            self._load_all(journal, batch, [tenant for tenant in batch.by_tenant if tenant in light])
+            if journal.ahead is not None:
+                self._load_behind(journal, batch.blocks[-1].position, heavy)
+            self._load_all(journal, batch, [tenant for tenant in batch.by_tenant if tenant in heavy])
         finally:
             self._oldest = {}
         self._release(journal, batch.blocks[-1].position)
         return True
+
+    def _load_all(self, journal: _Journal, batch: _Batch, tenants: Sequence[str]) -> None:
+        for tenant in tenants:
+            theirs = batch.by_tenant[tenant]
+            if tenant in self._stuck:
+                self._stuck[tenant].first.setdefault(journal.name, theirs[0].position)
+            else:
+                self._load(journal, tenant, theirs, batch.tables.get(tenant))
+            self._oldest.pop(tenant, None)
+
+    def _load_behind(self, journal: _Journal, after: Position, heavy: set[str]) -> None:
+        """Load what tenants other than those who fill the journal have in it behind the batch.
+
+        So they do not wait for the backlog. The reader comes to these blocks later and they are passed
+        over, as a tenant's archive knows how far it was loaded.
+        """
+        if journal.scout is None or journal.scout.position <= after:
+            journal.scout, journal.passed = JournalScout(journal.folder, after), set()
+        journal.passed |= heavy | self._stuck.keys()
+        by_tenant: dict[str, list[ReadBlock]] = {}
+        for block in journal.scout.look(journal.passed, _LIGHT_BYTES):
+            by_tenant.setdefault(block.block.tenant, []).append(block)
+        for tenant, theirs in by_tenant.items():
+            self._load(journal, tenant, theirs)
+            if tenant in self._stuck:
+                journal.passed.add(tenant)
 
     def _load(self, journal: _Journal, tenant: str, blocks: Sequence[ReadBlock], table: Any = None) -> None:
         journal_id = journal.reader.journal_id or b""
@@ -302,6 +335,10 @@ class Loader:
             file.seek(damage.start)
             copy.write_bytes(file.read(damage.end - damage.start))
         _log.error("the journal is damaged; the bytes were kept aside", file=str(copy))
+
+
+def _bytes(blocks: Sequence[ReadBlock]) -> int:
+    return sum(len(block.block.payload) for block in blocks)
 
 
 def _yield_to_answers() -> None:

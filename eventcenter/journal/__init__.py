@@ -6,6 +6,7 @@ One folder per writer (an ingest service), read by the loader. `docs/decisions/0
 from eventcenter.journal.format import Block, BlockKind, Position, ReadBlock
 from eventcenter.journal.outcomes import Outcome, OutcomeReader, OutcomeWriter
 from eventcenter.journal.reader import Damage, JournalReader, used_bytes
+from eventcenter.journal.scout import JournalScout
 from eventcenter.journal.writer import JournalWriter
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "BlockKind",
     "Damage",
     "JournalReader",
+    "JournalScout",
     "JournalWriter",
     "Outcome",
     "OutcomeReader",

@@ -30,6 +30,8 @@ FILE_HEADER = struct.Struct("<8sH6x16s")
 _START = struct.Struct("<4sI")
 _REST = struct.Struct("<qIIIBBBB")
 BLOCK_HEADER_BYTES = _START.size + _REST.size
+LONGEST_HEADER_BYTES = BLOCK_HEADER_BYTES + 2 * 255
+"""With the names of tenant and bus."""
 _WANTS_OUTCOME = 1
 _SUFFIX = ".journal"
 
@@ -124,6 +126,18 @@ def claimed_bytes(header: bytes) -> int:
         return 0
     _, length, _, _, _, _, tenant_length, bus_length = _REST.unpack_from(header, _START.size)
     return int(BLOCK_HEADER_BYTES + tenant_length + bus_length + length)
+
+
+def claimed_tenant(header: bytes) -> str | None:
+    """The tenant of the block that begins with `header`; None where the header is not whole and right."""
+    if not claimed_bytes(header):
+        return None
+    _, crc = _START.unpack_from(header)
+    *_, tenant_length, bus_length = _REST.unpack_from(header, _START.size)
+    end = BLOCK_HEADER_BYTES + tenant_length + bus_length
+    if len(header) < end or zlib.crc32(header[_START.size : end]) != crc:
+        return None
+    return header[BLOCK_HEADER_BYTES : BLOCK_HEADER_BYTES + tenant_length].decode()
 
 
 def decode_block(data: memoryview, offset: int, position: Position) -> tuple[ReadBlock, int] | None:

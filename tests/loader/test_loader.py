@@ -1,5 +1,6 @@
 """The loader between a real journal and real archives."""
 
+import random
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -233,6 +234,46 @@ def test_a_backlog_is_read_ahead_and_stays_in_order(house: House) -> None:
     assert house.ids("b") == [str(number) for number in range(60) if number % 3 == 0]
     assert len(house.archives.tenant("a").query("SELECT * FROM rejects")) == 1
     assert house.archives.tenant("a").query("SELECT count(*) AS n FROM duplicates") == [{"n": 40}]
+
+
+def test_a_flood_of_one_tenant_does_not_delay_another(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.loader._LIGHT_BYTES", 250)
+    loader = Loader(house.folder / "journal", house.archives, clock=house.clock, batch_bytes=400)
+    for number in range(0, 200, 4):
+        house.send("flood", *range(number, number + 4))
+    house.send("small", 1, wants_outcome=True)
+    house.send("flood", 200)
+    house.send("small", 2)
+    assert loader.step()
+    assert house.ids("small") == ["1", "2"]
+    assert 0 < len(house.ids("flood")) < 100
+    house.send("small", 3)
+    assert loader.step()
+    assert house.ids("small") == ["1", "2", "3"]
+    while loader.step():
+        pass
+    assert house.ids("flood") == [str(number) for number in range(201)]
+    assert house.ids("small") == ["1", "2", "3"]
+    assert house.archives.tenant("small").query("SELECT * FROM duplicates") == []
+    assert loader.loaded_events == 204
+
+
+def test_tenants_that_all_flood_are_each_loaded_in_order(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.loader._LIGHT_BYTES", 250)
+    loader = Loader(house.folder / "journal", house.archives, clock=house.clock, batch_bytes=400)
+    sent: dict[str, list[str]] = {"a": [], "b": [], "c": []}
+    choose = random.Random(4)
+    for number in range(300):
+        tenant = choose.choice("aaabbc") if number < 200 else choose.choice("abcccc")
+        house.send(tenant, number)
+        sent[tenant].append(str(number))
+        if number % 60 == 59:
+            loader.step()
+    while loader.step():
+        pass
+    assert {tenant: house.ids(tenant) for tenant in sent} == sent
 
 
 @pytest.mark.parametrize("broken", ["telling", "splitting ahead", "reading the second file"])
