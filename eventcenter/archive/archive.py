@@ -224,14 +224,15 @@ class Archive:
                 raise
             self._unsaved = True
 
-    def shrink(self) -> bool:
+    def shrink(self, *, thoroughly: bool = False) -> bool:
         """Give back what the main file no longer needs, if it is much and nobody reads; whether it did.
 
-        A file cannot lose blocks in its middle, so it is copied and the copy takes its name.
+        A file cannot lose blocks in its middle, so it is copied and the copy takes its name. `thoroughly`:
+        however little it is, since free blocks still hold what was deleted.
         """
         with self._write_mutex:
             with self._use() as instance:
-                if not instance.wasted_bytes():
+                if not instance.wasted_bytes(thoroughly=thoroughly):
                     return False
                 copy = instance.copy_main()
             with self._condition:

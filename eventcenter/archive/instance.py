@@ -124,13 +124,16 @@ class Instance:
         self._newest_number += 1
         return self._newest_number
 
-    def wasted_bytes(self) -> int:
-        """Bytes of the main file that hold nothing and stay; 0 if they do not matter."""
+    def wasted_bytes(self, *, thoroughly: bool = False) -> int:
+        """Bytes of the main file that hold nothing and that DuckDB cannot give back.
+
+        0 if they do not matter, unless `thoroughly`.
+        """
         [(free, total)] = self.connection.execute(
             "SELECT free_blocks * block_size, total_blocks * block_size FROM pragma_database_size()"
             " WHERE database_name = current_database()"
         ).fetchall()
-        return int(free) if free >= _WASTE_BYTES and 2 * free >= total else 0
+        return int(free) if thoroughly or (free >= _WASTE_BYTES and 2 * free >= total) else 0
 
     def copy_main(self) -> Path:
         """Copy the main file without its holes; where it is, complete and synced."""
