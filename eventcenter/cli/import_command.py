@@ -12,8 +12,8 @@ def import_files(
     files: Annotated[
         list[str],
         typer.Argument(
-            help="NDJSON or Parquet, NDJSON also as gzip or zstd; of a folder, all such files in it.",
-            metavar="FILE...",
+            help="NDJSON or Parquet, NDJSON also as gzip or zstd; of a folder all such in it. May repeat.",
+            metavar="FILE",
             show_default=False,
         ),
     ],

@@ -14,7 +14,7 @@ run      the whole
 from eventcenter.importing.files import Kind, Source, sources
 from eventcenter.importing.memory import Memory
 from eventcenter.importing.parquet import ParquetReader
-from eventcenter.importing.part import Reader
+from eventcenter.importing.part import PART_BYTES, Reader
 from eventcenter.importing.posting import Poster
 from eventcenter.importing.run import Import, Listener, Progress, Reject, Result
 from eventcenter.importing.text import TextReader
@@ -33,8 +33,8 @@ __all__ = [
 ]
 
 
-def reader(source: Source, bus: str | None) -> Reader:
+def reader(source: Source, bus: str | None, *, part_bytes: int = PART_BYTES) -> Reader:
     """What reads that file; without a bus events go to `default`, those of an export to their own."""
     if source.kind is Kind.PARQUET:
-        return ParquetReader(source, bus=bus)
-    return TextReader(source, bus=bus or "default")
+        return ParquetReader(source, bus=bus, part_bytes=part_bytes)
+    return TextReader(source, bus=bus or "default", part_bytes=part_bytes)

@@ -21,7 +21,6 @@ _TEXTS = ("id", "source", "type", "subject", "datacontenttype", "dataschema")
 _EXPORT = frozenset({"seq", "bus", "received_at", "time_text", "data_kind"})
 _KNOWN = frozenset({*_TEXTS, "specversion", "time", "data", "data_base64", "extensions"})
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
-_BATCH_BYTES = 2 * PART_BYTES
 _MAX_ROWS = 50_000
 
 
@@ -58,7 +57,7 @@ class ParquetReader:
         rows = max(file.metadata.num_rows, 1)
         size = max(sum(group.total_byte_size for group in groups) // rows, 1)
         batches = file.iter_batches(
-            batch_size=min(max(_BATCH_BYTES // size, 1), _MAX_ROWS),
+            batch_size=min(max(2 * self._part_bytes // size, 1), _MAX_ROWS),
             row_groups=list(range(first_group, len(groups))),
             use_threads=False,
         )
