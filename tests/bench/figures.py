@@ -36,7 +36,8 @@ class Figure:
     def row(self) -> tuple[str, ...]:
         """Cells of a table."""
         verdict = {None: "", True: " met", False: " **missed**"}[self.met]
-        return self.name, f"{self.value:,.3g} {self.unit}", self.target + verdict, self.reference, self.note
+        value = f"{self.value:,.0f}" if self.value >= 1000 else f"{self.value:.3g}"
+        return self.name, f"{value} {self.unit}", self.target + verdict, self.reference, self.note
 
 
 HEAD = ("figure", "value", "target", "reference", "")
