@@ -31,7 +31,7 @@ def page(result: SearchResult) -> dict[str, Any]:
 
 def histogram(found: Histogram) -> dict[str, Any]:
     """{step, from, to, series: [{name, points: [[start, count]]}], total}."""
-    starts = [rfc3339(each) for each in found.buckets.starts()]
+    starts = found.buckets.start_texts()
     return {
         "step": found.buckets.step_s,
         "from": rfc3339(found.buckets.from_),

@@ -19,7 +19,7 @@ def _names(text: str) -> frozenset[str]:
 
 _SCALARS: Final[Mapping[Size, str]] = {
     "small": """
-        + - * / // % ** ^ & | << >> ~ ! <@ @> && ^@ ~~ !~~ ~~* !~~* ~~~ like_escape not_like_escape
+        + - * / // % ** ^ & | << >> ~ ! @ <@ @> && ^@ ~~ !~~ ~~* !~~* ~~~ like_escape not_like_escape
         ilike_escape not_ilike_escape abs acos acosh add asin asinh atan atan2 atanh bit_count cbrt ceil
         ceiling cos cosh cot degrees divide even exp fdiv floor fmod gcd greatest_common_divisor isfinite
         isinf isnan lcm least_common_multiple ln log log10 log2 mod multiply nextafter pi pow power radians

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
+
 from eventcenter.clock import from_micros, to_micros
 from eventcenter.errors import InvalidInput
 
@@ -27,7 +29,7 @@ NICE_STEPS = (
 )
 """Seconds. Each up to a day divides it, so buckets begin at round UTC times."""
 TARGET_BUCKETS = 120
-MOST_BUCKETS = 500
+MOST_BUCKETS = 3000
 MAX_TOP = 50
 _SECOND = 1_000_000
 
@@ -55,6 +57,12 @@ class Buckets:
         """When each bucket begins; the first may begin before `from_`, where nothing is counted."""
         return [from_micros(self.start_us + i * self.step_s * _SECOND) for i in range(self.count)]
 
+    def start_texts(self) -> list[str]:
+        """The same in RFC 3339."""
+        first = self.start_us // _SECOND
+        seconds = np.arange(first, first + self.count * self.step_s, self.step_s)
+        return [f"{text}Z" for text in np.datetime_as_string(seconds.astype("datetime64[s]")).tolist()]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
@@ -81,7 +89,7 @@ class Histogram:
 def choose_buckets(from_: datetime, to: datetime, suggestion: float | None = None) -> Buckets:
     """About 120 buckets of a nice width; a suggested width (seconds) is rounded up to a nice one.
 
-    A suggestion may lead to at most 500 buckets; the width is made larger until it does.
+    A suggestion may lead to at most 3,000 buckets; the width is made larger until it does.
     """
     if suggestion is not None and not suggestion > 0:
         raise InvalidInput(
@@ -109,9 +117,13 @@ def complete(
 
     Without grouping there is one series, even where there are no events.
     """
-    counts: dict[str | None, list[int]] = {} if grouped else {None: [0] * buckets.count}
+    size = buckets.count
+    counts: dict[str | None, list[int]] = {} if grouped else {None: [0] * size}
     for name, bucket, count in rows:
-        counts.setdefault(name, [0] * buckets.count)[bucket] += count
+        series = counts.get(name)
+        if series is None:
+            series = counts[name] = [0] * size
+        series[bucket] += count
     return tuple(Series(name=name, counts=tuple(counts[name])) for name in _ranked(counts))
 
 

@@ -1,16 +1,21 @@
 -- The fixed statements. Each has a name and a sentence; parameters are named.
 
 -- name: totals
--- How many events, rejects and duplicates a tenant has, and the newest seq.
-SELECT (SELECT count(*) FROM events) AS events,
-       (SELECT count(*) FROM rejects) AS rejects,
+-- How many rejects and duplicates a tenant has, and the newest seq.
+SELECT (SELECT count(*) FROM rejects) AS rejects,
        (SELECT count(*) FROM duplicates) AS duplicates,
        (SELECT next_seq - 1 FROM state) AS last_seq;
 
 -- name: bus_totals
 -- How many events each bus holds and when the last one came.
-SELECT bus, events, last_received_at
+SELECT bus, coalesce(sum(counted.events), 0)::BIGINT AS events, last_received_at
 FROM buses
+LEFT JOIN (
+    SELECT bus, events FROM rollup_kinds
+    UNION ALL
+    SELECT bus, events FROM rollup_loose
+) AS counted USING (bus)
+GROUP BY bus, last_received_at
 ORDER BY bus;
 
 -- name: rejects

@@ -1,5 +1,6 @@
 """What is asked for: the filter all questions share, and the question for a page of events."""
 
+import re
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Literal
@@ -15,6 +16,8 @@ By = Literal["type", "source", "bus", "subject"]
 
 MAX_LIMIT = 500
 DEFAULT_LIMIT = 100
+_TRACE = re.compile(r"[0-9a-f]{32}")
+_NO_TRACE = "0" * 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +29,8 @@ class EventFilter:
     sources: tuple[str, ...] = ()
     subjects: tuple[str, ...] = ()
     ids: tuple[str, ...] = ()
+    traces: tuple[str, ...] = ()
+    """W3C trace ids, as the extension attribute traceparent holds them."""
     pattern: EventPattern | None = None
     from_: datetime | None = None
     """Start of the range, included."""
@@ -38,6 +43,14 @@ class EventFilter:
         for moment in (self.from_, self.to):
             if moment is not None and moment.tzinfo is None:
                 raise ValueError(f"a moment without a time zone: {moment}")
+        for trace in self.traces:
+            if _TRACE.fullmatch(trace) is None or trace == _NO_TRACE:
+                raise InvalidInput(
+                    "The trace is not a trace id.",
+                    value=trace,
+                    rule="a W3C trace id is 32 hexadecimal digits in lower case, not all of them 0",
+                    remedy="take the second part of a traceparent: 00-<trace id>-<span id>-01",
+                )
         if self.from_ is not None and self.to is not None and self.from_ >= self.to:
             raise InvalidInput(
                 "The time range is empty.",

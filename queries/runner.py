@@ -7,17 +7,18 @@ from typing import Any, Literal
 
 import msgspec
 
-from eventcenter.archive import Archive, Archives
+from eventcenter.archive import Archives
+from eventcenter.archive.archive import Reader
 from eventcenter.clock import Clock
 from eventcenter.cursor import Cursors
 from eventcenter.errors import InvalidInput, NotFound
 from eventcenter.event import Event, StoredEvent
 from eventcenter.pattern import EventPattern
+from queries import counting, pages
 from queries.histogram import MAX_TOP, Histogram, choose_buckets, complete
 from queries.place import Place
 from queries.rejects import Reject, RejectPage, visible
 from queries.request import By, EventFilter, SearchRequest, SearchResult, check_limit
-from queries.search import ROW, Statement, time_column
 from queries.statements import STATEMENTS
 
 HistogramBy = Literal["type", "source", "bus", "none"]
@@ -25,8 +26,6 @@ TOP_BY: tuple[By, ...] = ("type", "source", "bus", "subject")
 HISTOGRAM_BY: tuple[HistogramBy, ...] = ("type", "source", "bus", "none")
 
 _decode_extensions = msgspec.json.Decoder(dict[str, str | int | bool]).decode
-_FIRST_WINDOW = 65_536
-_GROWTH = 4
 _MOST_SEQ = 2**63 - 1
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -50,26 +49,29 @@ class Queries:
 
         Raises InvalidInput for a cursor that is not one of this search.
         """
-        archive = self._archives.tenant(tenant_id)
         question = request.fingerprint()
-        if request.cursor is None:
-            place = Place(last=0, bound=archive.last_seq())
-        else:
-            place = self._cursors.read(tenant_id, question, request.cursor, Place)
-        started = request.cursor is not None
-        by_time = request.time_field == "time"
-        find = _places_by_time if by_time else _places_by_seq
-        places = find(archive, request, place, started=started)
-        page = places[: request.limit]
-        more = len(places) > request.limit
-        return SearchResult(
-            events=_events(archive, [each.last for each in page]),
-            next=self._cursors.write(tenant_id, question, page[-1]) if more else None,
-        )
+        started = None
+        if request.cursor is not None:
+            started = self._cursors.read(tenant_id, question, request.cursor, Place)
+        with self._archives.tenant(tenant_id).reader() as reader:
+            bound = reader.last_seq if started is None else started.bound
+            start = None if started is None else pages.Start(seq=started.last, micros=started.micros)
+            places = pages.of_search(reader, request, bound, start)
+            page = places[: request.limit]
+            events = _events(reader, page)
+        following = None
+        if len(places) > request.limit:
+            end = Place(last=page[-1].seq, bound=bound, micros=page[-1].micros)
+            following = self._cursors.write(tenant_id, question, end)
+        return SearchResult(events=events, next=following)
 
     def get(self, tenant_id: str, seq: int) -> StoredEvent:
         """The event with this seq. Raises NotFound."""
-        found = _events(self._archives.tenant(tenant_id), [seq]) if 0 < seq <= _MOST_SEQ else ()
+        found: tuple[StoredEvent, ...] = ()
+        if 0 < seq <= _MOST_SEQ:
+            with self._archives.tenant(tenant_id).reader() as reader:
+                place = pages.by_seq(reader, EventFilter(), first=seq, last=seq, newest=True, limit=1)
+                found = _events(reader, place)
         if not found:
             raise NotFound(
                 "There is no such event.",
@@ -94,10 +96,17 @@ class Queries:
         limit: int,
     ) -> list[StoredEvent]:
         """The first `limit` matching events with after_seq < seq ≤ up_to_seq, by seq."""
-        archive = self._archives.tenant(tenant_id)
         which = EventFilter(buses=tuple(buses), pattern=pattern)
-        seqs = _seqs(archive, which, first=after_seq + 1, last=up_to_seq, newest=False, limit=limit)
-        return list(_events(archive, seqs))
+        with self._archives.tenant(tenant_id).reader() as reader:
+            places = pages.by_seq(
+                reader,
+                which,
+                first=after_seq + 1,
+                last=min(up_to_seq, reader.last_seq),
+                newest=False,
+                limit=limit,
+            )
+            return list(_events(reader, places))
 
     def count(
         self,
@@ -109,9 +118,9 @@ class Queries:
         to: datetime | None = None,
     ) -> int:
         """How many events match, by received_at in the half-open range."""
-        statement = Statement()
-        statement.where_filter(EventFilter(buses=tuple(buses), pattern=pattern, from_=from_, to=to))
-        return int(self._archives.tenant(tenant_id).query(*statement.select("count(*) AS n"))[0]["n"])
+        which = EventFilter(buses=tuple(buses), pattern=pattern, from_=from_, to=to)
+        with self._archives.tenant(tenant_id).reader() as reader:
+            return counting.count(reader, which)
 
     def histogram(
         self,
@@ -129,15 +138,12 @@ class Queries:
         if by not in HISTOGRAM_BY:
             raise _unknown_by(by, HISTOGRAM_BY)
         check_limit(top, MAX_TOP)
-        archive = self._archives.tenant(tenant_id)
-        from_, to = self._range(archive, which)
-        buckets = choose_buckets(from_, to, step)
-        statement = Statement()
-        statement.where_filter(replace(which, from_=from_, to=to))
-        sql, parameters = statement.histogram(
-            None if by == "none" else by, time_column(which.time_field), buckets.start_us, buckets.step_s, top
-        )
-        rows = ((row["name"], row["bucket"], row["n"]) for row in archive.query(sql, parameters))
+        with self._archives.tenant(tenant_id).reader() as reader:
+            from_, to = self._range(reader, which)
+            buckets = choose_buckets(from_, to, step)
+            rows = counting.series(
+                reader, replace(which, from_=from_, to=to), None if by == "none" else by, buckets, top
+            )
         return Histogram(buckets=buckets, series=complete(buckets, rows, grouped=by != "none"))
 
     def top(
@@ -147,24 +153,16 @@ class Queries:
         if by not in TOP_BY:
             raise _unknown_by(by, TOP_BY)
         check_limit(limit)
-        statement = Statement()
-        statement.where_filter(which)
-        statement.where(f"{by} IS NOT NULL")
-        sql, parameters = statement.select(
-            f"{by} AS value, count(*) AS n",
-            f"GROUP BY value ORDER BY n DESC, value LIMIT {statement.bind(limit)}",
-        )
-        return [(row["value"], row["n"]) for row in self._archives.tenant(tenant_id).query(sql, parameters)]
+        with self._archives.tenant(tenant_id).reader() as reader:
+            return counting.top(reader, which, by, limit)
 
     def statistics(self, tenant_id: str) -> dict[str, Any]:
         """{events, rejects, duplicates, last_seq: int, buses: {name: (events, last_received_at)}}."""
-        archive = self._archives.tenant(tenant_id)
-        [totals] = archive.query(STATEMENTS["totals"])
-        buses = {
-            row["bus"]: (row["events"], row["last_received_at"].astimezone(UTC))
-            for row in archive.query(STATEMENTS["bus_totals"])
-        }
-        return {**totals, "buses": buses}
+        with self._archives.tenant(tenant_id).reader() as reader:
+            [totals] = reader.rows(STATEMENTS["totals"])
+            rows = reader.rows(STATEMENTS["bus_totals"])
+        buses = {row["bus"]: (row["events"], row["last_received_at"].astimezone(UTC)) for row in rows}
+        return {"events": sum(row["events"] for row in rows), **totals, "buses": buses}
 
     # -- rejects -----------------------------------------------------------------------------------
 
@@ -205,15 +203,11 @@ class Queries:
 
     # -- helpers -----------------------------------------------------------------------------------
 
-    def _range(self, archive: Archive, which: EventFilter) -> tuple[datetime, datetime]:
+    def _range(self, reader: Reader, which: EventFilter) -> tuple[datetime, datetime]:
         """The range of a histogram, with what is not given taken from the events (whatever the pattern)."""
         from_, to = which.from_, which.to
         if from_ is None or to is None:
-            column = time_column(which.time_field)
-            statement = Statement()
-            statement.where_filter(replace(which, pattern=None))
-            [row] = archive.query(*statement.select(f"min({column}) AS first, max({column}) AS last"))
-            first, last = row["first"], row["last"]
+            first, last = counting.ends(reader, replace(which, pattern=None))
             if to is None:
                 # By `time` the last event may lie anywhere, by received_at only the clock goes on.
                 ends = [last + _MICROSECOND] if last is not None else []
@@ -225,72 +219,10 @@ class Queries:
         return from_, max(to, from_ + _MICROSECOND)
 
 
-def _places_by_seq(archive: Archive, request: SearchRequest, place: Place, *, started: bool) -> list[Place]:
-    newest = request.order == "newest"
-    first, last = 1, place.bound
-    if started:
-        first, last = (1, place.last - 1) if newest else (place.last + 1, place.bound)
-    if request.from_ is not None or request.to is not None:
-        statement = Statement()
-        statement.where_filter(EventFilter(from_=request.from_, to=request.to))
-        [row] = archive.query(*statement.select("min(seq) AS first, max(seq) AS last"))
-        if row["first"] is None:
-            return []
-        first, last = max(first, row["first"]), min(last, row["last"])
-    seqs = _seqs(archive, request, first=first, last=last, newest=newest, limit=request.limit + 1)
-    return [Place(last=seq, bound=place.bound) for seq in seqs]
-
-
-def _seqs(
-    archive: Archive, which: EventFilter, *, first: int, last: int, newest: bool, limit: int
-) -> list[int]:
-    """Matching seqs in first…last from the asked end, at most `limit`.
-
-    Looks at windows that grow: what is wanted mostly lies near the end, and then nothing else is read.
-    """
-    found: list[int] = []
-    window = _FIRST_WINDOW
-    while first <= last and len(found) < limit:
-        low, high = (
-            (max(first, last - window + 1), last) if newest else (first, min(last, first + window - 1))
-        )
-        statement = Statement()
-        statement.where_seqs(low, high)
-        statement.where_filter(which)
-        direction = "DESC" if newest else "ASC"
-        sql, parameters = statement.select(
-            "seq", f"ORDER BY seq {direction} LIMIT {statement.bind(limit - len(found))}"
-        )
-        found += [row["seq"] for row in archive.query(sql, parameters)]
-        first, last = (first, low - 1) if newest else (high + 1, last)
-        window *= _GROWTH
-    return found
-
-
-def _places_by_time(archive: Archive, request: SearchRequest, place: Place, *, started: bool) -> list[Place]:
-    statement = Statement()
-    statement.where_seqs(1, place.bound)
-    statement.where_filter(request)
-    newest = request.order == "newest"
-    if started:
-        statement.where_after(place.micros or 0, place.last, newest=newest)
-    direction = "DESC" if newest else "ASC"
-    sql, parameters = statement.select(
-        f"seq, epoch_us({time_column('time')}) AS micros",
-        f"ORDER BY micros {direction}, seq {direction} LIMIT {statement.bind(request.limit + 1)}",
-    )
-    rows = archive.query(sql, parameters)
-    return [Place(last=row["seq"], bound=place.bound, micros=row["micros"]) for row in rows]
-
-
-def _events(archive: Archive, seqs: Sequence[int]) -> tuple[StoredEvent, ...]:
-    """Whole events in the order of `seqs`. Keys first and rows then reads the payload of the page only."""
-    if not seqs:
-        return ()
-    statement = Statement()
-    statement.where_seq_is_one_of(seqs)
-    rows = {row["seq"]: row for row in archive.query(*statement.select(ROW))}
-    return tuple(_stored(rows[seq]) for seq in seqs if seq in rows)
+def _events(reader: Reader, places: Sequence[pages.Found]) -> tuple[StoredEvent, ...]:
+    """Whole events in the order of `places`."""
+    rows = pages.rows(reader, places)
+    return tuple(_stored(rows[each.seq]) for each in places)
 
 
 def _stored(row: Mapping[str, Any]) -> StoredEvent:

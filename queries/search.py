@@ -12,7 +12,9 @@ does the slower way run, which opens arrays level by level. The tests then see o
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
+from eventcenter.archive.rollup import MINUTE_US, hour_of
 from eventcenter.pattern import (
     All,
     Any,
@@ -28,7 +30,9 @@ from eventcenter.pattern import (
     Suffix,
     Test,
 )
-from queries.request import EventFilter, TimeField
+from queries.histogram import Buckets
+from queries.request import By, EventFilter, TimeField
+from queries.stretches import HOUR_MINUTES, HOUR_US, Stretch
 
 _COLUMNS = {
     "specversion": "'1.0'",
@@ -42,6 +46,8 @@ _COLUMNS = {
 }
 _DOUBLE_IS_EXACT = 2**53
 _FALSE = "FALSE"
+_KINDS = frozenset({"type", "source", "specversion"})
+_TRACE_PARENT = "json_extract_string(extensions, '$.traceparent')"
 
 ROW = (
     "seq, bus, id, source, type, subject, time_text, datacontenttype, dataschema, extensions, data,"
@@ -53,6 +59,8 @@ ROW = (
 class Statement:
     """SQL that grows by conditions, and the values it binds."""
 
+    source: str = "events"
+    """What is selected from: text of our own that yields the columns of events."""
     parameters: dict[str, object] = field(default_factory=dict)
     conditions: list[str] = field(default_factory=list)
 
@@ -73,18 +81,35 @@ class Statement:
 
     def where_filter(self, which: EventFilter) -> None:
         """The event passes the filter."""
+        self.where_kind(which)
+        self.where_in("subject", which.subjects)
+        self.where_in("id", which.ids)
+        self.where_traces(which.traces)
+        self.where_range(which.time_field, which.from_, which.to)
+        if which.pattern is not None:
+            self.where_node(which.pattern.root)
+
+    def where_kind(self, which: EventFilter) -> None:
+        """Bus, type and source pass the filter."""
         self.where_in("bus", which.buses)
         self.where_in("type", which.types)
         self.where_in("source", which.sources)
-        self.where_in("subject", which.subjects)
-        self.where_in("id", which.ids)
-        column = time_column(which.time_field)
-        if which.from_ is not None:
-            self.where(f"{column} >= {self.bind(which.from_)}")
-        if which.to is not None:
-            self.where(f"{column} < {self.bind(which.to)}")
-        if which.pattern is not None:
-            self.where_node(which.pattern.root)
+
+    def where_traces(self, traces: Sequence[str]) -> None:
+        """The extension attribute traceparent names one of these (hexadecimal) trace ids."""
+        if traces:
+            there = (f"contains(extensions, {self.bind(trace)})" for trace in traces)
+            self.where(_joined(" OR ", there, _FALSE))
+            parent = f"[0-9a-f]{{2}}-({'|'.join(traces)})-[0-9a-f]{{16}}-[0-9a-f]{{2}}(-.*)?"
+            self.where(f"regexp_full_match({_TRACE_PARENT}, {self.bind(parent)})")
+
+    def where_range(self, which: TimeField, from_: datetime | None, to: datetime | None) -> None:
+        """The moment lies in the half-open range."""
+        column = time_column(which)
+        if from_ is not None:
+            self.where(f"{column} >= {self.bind(from_)}")
+        if to is not None:
+            self.where(f"{column} < {self.bind(to)}")
 
     def where_node(self, node: Node) -> None:
         """The event satisfies the tree of a pattern."""
@@ -98,10 +123,14 @@ class Statement:
         """The event's seq lies in first…last, both included."""
         self.where(f"seq BETWEEN {self.bind(first)} AND {self.bind(last)}")
 
-    def where_seq_is_one_of(self, seqs: Sequence[int]) -> None:
-        """The event is one of these. A join, for which the engine reads other columns of the hits only."""
-        self.where_seqs(min(seqs), max(seqs))
-        self.where(f"seq IN (SELECT unnest({self.bind(list(seqs))}::BIGINT[]))")
+    def where_row_is_one_of(self, rows: Sequence[int]) -> None:
+        """The event stands in one of these rows of its part."""
+        first, last = min(rows), max(rows)
+        if last - first + 1 == len(rows):
+            self.where(f"row BETWEEN {self.bind(first)} AND {self.bind(last)}")
+        else:
+            # A join, for which the engine reads the rows; with a list it would look through all of them.
+            self.where(f"row IN (SELECT unnest({self.bind(list(rows))}::BIGINT[]))")
 
     def where_after(self, micros: int, seq: int, *, newest: bool) -> None:
         """The event comes after the one with this time (µs since 1970) and seq, ordered by time, then seq."""
@@ -110,26 +139,12 @@ class Statement:
         self.where(f"({time_column('time')}, seq) {beyond} ({moment}, {self.bind(seq)})")
 
     def select(self, what: str, tail: str = "") -> tuple[str, Mapping[str, object]]:
-        """`SELECT what FROM events` under all conditions, and the parameters."""
-        where = f"WHERE {' AND '.join(self.conditions)}" if self.conditions else ""
-        return f"SELECT {what} FROM events {where} {tail}", self.parameters  # noqa: S608 see the module
+        """`SELECT what FROM source` under all conditions, and the parameters."""
+        return f"SELECT {what} FROM {self.source} {self._under()} {tail}", self.parameters  # noqa: S608 see the module
 
-    def histogram(
-        self, by: str | None, column: str, start_us: int, step_s: int, top: int
-    ) -> tuple[str, Mapping[str, object]]:
-        """Rows (name, bucket, n): the `top` most frequent values of the column `by`, the others as NULL."""
-        bucket = (
-            f"(epoch_us({column}) - {self.bind(start_us)}::BIGINT) // {self.bind(step_s * 1_000_000)}::BIGINT"
-        )
-        sql, parameters = self.select(
-            f"{by or 'NULL::VARCHAR'} AS name, {bucket} AS bucket, count(*) AS n", "GROUP BY ALL"
-        )
-        # What is put into the text here and below are names of columns and placeholders, see the module.
-        best = f"SELECT name FROM counted GROUP BY name ORDER BY sum(n) DESC, name LIMIT {self.bind(top)}"  # noqa: S608
-        named = "CASE WHEN name IN (SELECT name FROM best) THEN name END"
-        tables = f"counted AS MATERIALIZED ({sql}), best AS MATERIALIZED ({best})"
-        rows = f"SELECT {named} AS name, bucket, sum(n)::BIGINT AS n FROM counted GROUP BY ALL"  # noqa: S608
-        return f"WITH {tables} {rows}", parameters
+    def _under(self, *more: str) -> str:
+        conditions = [*self.conditions, *more]
+        return f"WHERE {' AND '.join(conditions)}" if conditions else ""
 
     # -- conditions of a pattern -------------------------------------------------------------------
 
@@ -264,14 +279,174 @@ class Statement:
         )
 
 
+@dataclass(kw_only=True)
+class Counting(Statement):
+    """SQL over the archive's counts (eventcenter/archive/rollup.py), and over events where they do not tell.
+
+    It grows by pieces of rows (name, bucket, n), each under the filter; the range is the pieces' business.
+    """
+
+    by: By | None
+    """Whose values are told apart."""
+    time_field: TimeField
+    buckets: Buckets | None = None
+    """What is counted separately; None: all in one."""
+    pieces: list[str] = field(default_factory=list)
+
+    def add_all(self) -> None:
+        """Everything, whenever it was."""
+        self._add("rollup_kinds", "0", "sum(events)", self._under())
+        self._add("rollup_loose", "0", "sum(events)", self._under())
+
+    def add_hours(self, hours: Stretch) -> None:
+        """Whole hours since 1970, of what is not loose."""
+        self._add_cells("rollup_hours", hours, HOUR_US)
+
+    def add_minutes(self, minutes: Stretch) -> None:
+        """Whole minutes since 1970, of what is not loose."""
+        self._add_cells("rollup_minutes", minutes, MINUTE_US)
+
+    def add_loose(self, minutes: Stretch) -> None:
+        """Whole minutes since 1970, of what is loose."""
+        where = self._under(*self._within(self._axis, minutes))
+        self._add("rollup_loose", self._bucket(self._axis, MINUTE_US), "sum(events)", where)
+
+    def add_events(self, source: str, micros: Stretch) -> None:
+        """Events of the range in microseconds since 1970, from a relation."""
+        moment = f"epoch_us({time_column(self.time_field)})"
+        column = time_column(self.time_field)
+        ends = [None if end is None else f"make_timestamptz({self.bind(end)}::BIGINT)" for end in micros]
+        within = [f"{column} {sign} {end}" for sign, end in zip((">=", "<"), ends, strict=True) if end]
+        self._add(source, self._bucket(moment, 1), "count(*)", self._under(*within))
+
+    def total(self) -> tuple[str, Mapping[str, object]]:
+        """One row (n)."""
+        return f"SELECT coalesce(sum(n), 0)::BIGINT AS n FROM ({self._rows()})", self.parameters  # noqa: S608
+
+    def top(self, limit: int) -> tuple[str, Mapping[str, object]]:
+        """Rows (value, n), the most frequent first."""
+        return (
+            f"SELECT name AS value, sum(n)::BIGINT AS n FROM ({self._rows()}) WHERE name IS NOT NULL"  # noqa: S608
+            f" GROUP BY name ORDER BY n DESC, name LIMIT {self.bind(limit)}"
+        ), self.parameters
+
+    def series(self, top: int) -> tuple[str, Mapping[str, object]]:
+        """Rows (name, bucket, n): the `top` most frequent values of `by`, the others as NULL."""
+        # What is put into the text here and below are names of columns and placeholders, see the module.
+        best = f"SELECT name FROM counted GROUP BY name ORDER BY sum(n) DESC, name LIMIT {self.bind(top)}"  # noqa: S608
+        named = "CASE WHEN name IN (SELECT name FROM best) THEN name END"
+        tables = f"counted AS MATERIALIZED ({self._rows()}), best AS MATERIALIZED ({best})"
+        rows = f"SELECT {named} AS name, bucket, sum(n)::BIGINT AS n FROM counted GROUP BY ALL"  # noqa: S608
+        return f"WITH {tables} {rows}", self.parameters
+
+    def ends(self) -> tuple[str, Mapping[str, object]]:
+        """One row (first, last): the first and the last hour since 1970 that has events, NULL without any."""
+        cells = self._hours(None, None)
+        return f"SELECT min(hour) AS first, max(hour) AS last FROM ({cells})", self.parameters  # noqa: S608
+
+    def hours_with(
+        self, events: int, *, newest: bool, edge: int | None, partial: bool, far: int | None
+    ) -> tuple[str, Mapping[str, object]]:
+        """One row (hour): how far to go, from the hour `edge` (None: the end), to meet `events` events.
+
+        `newest`: back in time. The edge itself does not count where it is `partial`. Not beyond `far`. NULL
+        where there are none at all.
+        """
+        order, furthest = ("DESC", "min") if newest else ("ASC", "max")
+        low, high = (far, edge) if newest else (edge, far)
+        counted = (
+            "n" if edge is None or not partial else f"CASE WHEN hour = {self.bind(edge)} THEN 0 ELSE n END"
+        )
+        by_hour = f"SELECT hour, sum({counted}) AS n FROM ({self._hours(low, high)}) GROUP BY hour"  # noqa: S608
+        running = (
+            f"SELECT hour, sum(n) OVER (ORDER BY hour {order} ROWS UNBOUNDED PRECEDING) - n AS before"  # noqa: S608
+            f" FROM ({by_hour})"
+        )
+        return (
+            f"SELECT {furthest}(hour) AS hour FROM ({running}) WHERE before < {self.bind(events)}",  # noqa: S608
+            self.parameters,
+        )
+
+    @property
+    def _axis(self) -> str:
+        return "happened" if self.time_field == "time" else "received"
+
+    def _rows(self) -> str:
+        return " UNION ALL ".join(self.pieces)
+
+    def _hours(self, first: int | None, last: int | None) -> str:
+        """Rows (hour, n) of first…last, both included."""
+        end = None if last is None else last + 1
+        hours = self._within(self._axis, (first, end))
+        minutes = self._within(
+            self._axis, (first and first * HOUR_MINUTES, end if end is None else end * HOUR_MINUTES)
+        )
+        return (
+            f"SELECT {self._axis} AS hour, events AS n FROM rollup_hours {self._of_kinds(hours)} UNION ALL"  # noqa: S608
+            f" SELECT {hour_of(self._axis)}, events FROM rollup_loose {self._under(*minutes)}"
+        )
+
+    def _add(self, source: str, bucket: str, n: str, where: str) -> None:
+        name = self.by or "NULL::VARCHAR"
+        columns = f"{name} AS name, {bucket} AS bucket, {n} AS n"
+        self.pieces.append(f"SELECT {columns} FROM {source} {where} GROUP BY ALL")  # noqa: S608
+
+    def _add_cells(self, table: str, stretch: Stretch, unit_us: int) -> None:
+        """Kinds are numbers: what they stand for is asked after the grouping."""
+        where = self._of_kinds(self._within(self._axis, stretch))
+        columns = f"kind, {self._bucket(self._axis, unit_us)} AS bucket, sum(events) AS n"
+        cells = f"SELECT {columns} FROM {table} {where} GROUP BY ALL"  # noqa: S608
+        name = self.by or "NULL::VARCHAR"
+        self.pieces.append(
+            f"SELECT {name} AS name, bucket, n FROM ({cells}) JOIN rollup_kinds USING (kind)"  # noqa: S608
+        )
+
+    def _of_kinds(self, conditions: Sequence[str]) -> str:
+        """Conditions on cells, with the filter's on their kinds."""
+        kinds = f"kind IN (SELECT kind FROM rollup_kinds {self._under()})"  # noqa: S608
+        every = [*conditions, kinds] if self.conditions else list(conditions)
+        return f"WHERE {' AND '.join(every)}" if every else ""
+
+    def _within(self, column: str, stretch: Stretch) -> list[str]:
+        return [
+            f"{column} {sign} {self.bind(end)}"
+            for sign, end in zip((">=", "<"), stretch, strict=True)
+            if end is not None
+        ]
+
+    def _bucket(self, unit: str, unit_us: int) -> str:
+        if self.buckets is None:
+            return "0"
+        start, step = self.buckets.start_us, self.buckets.step_s * 1_000_000
+        return f"({unit} * {unit_us} - {self.bind(start)}::BIGINT) // {self.bind(step)}::BIGINT"
+
+
 def pointer(keys: Sequence[str]) -> str:
     """The JSON pointer (RFC 6901) of a place in data. The one function that quotes."""
     return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in keys)
 
 
+def is_counted(which: EventFilter) -> bool:
+    """Whether the archive's counts tell how many events pass: bus, source and type alone decide."""
+    if which.subjects or which.ids or which.traces:
+        return False
+    return which.pattern is None or _fields(which.pattern.root) <= _KINDS
+
+
+def reads_json(which: EventFilter) -> bool:
+    """Whether each event's JSON must be read to tell if it passes."""
+    return which.pattern is not None and not _fields(which.pattern.root) <= _COLUMNS.keys()
+
+
 def time_column(which: TimeField) -> str:
     """What a time range is about: an event without a time happened, as far as we know, when it came."""
     return "coalesce(time, received_at)" if which == "time" else "received_at"
+
+
+def _fields(node: Node) -> frozenset[str]:
+    if isinstance(node, Condition):
+        return frozenset({node.path.field})
+    return frozenset().union(*map(_fields, node.nodes))
 
 
 def _opened(nodes: str) -> str:

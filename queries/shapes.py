@@ -27,6 +27,11 @@ class FilterParameters(BaseModel):
     source: list[str] = Field(default=[], max_length=_MOST_VALUES, description="The source" + _ANY_OF)
     subject: list[str] = Field(default=[], max_length=_MOST_VALUES, description="The subject" + _ANY_OF)
     id: list[str] = Field(default=[], max_length=_MOST_VALUES, description="The event's id" + _ANY_OF)
+    trace: list[str] = Field(
+        default=[],
+        max_length=_MOST_VALUES,
+        description="W3C trace id, 32 hexadecimal digits, of the extension attribute traceparent" + _ANY_OF,
+    )
     pattern: str | None = Field(
         default=None,
         description="An event pattern as JSON (docs/patterns.md).",
@@ -59,6 +64,7 @@ class FilterParameters(BaseModel):
             "sources": tuple(self.source),
             "subjects": tuple(self.subject),
             "ids": tuple(self.id),
+            "traces": tuple(trace.lower() for trace in self.trace),
             "pattern": None if self.pattern is None else EventPattern.parse(self.pattern),
             "from_": None if self.from_ is None else moment("from", self.from_),
             "to": None if self.to is None else moment("to", self.to),

@@ -120,14 +120,14 @@ class Sql:
         began = time.perf_counter()
         found = self._found(tenant_id, question, statement, rows, limit_s)
         elapsed_ms = round((time.perf_counter() - began) * 1000, 3)
-        if question.format == "csv":
-            body = tabular.csv_answer(found.table)
-        elif question.format == "arrow":
-            body = tabular.arrow_answer(found.table)
-        else:
-            body = tabular.json_answer(
-                found.table, found.types, truncated=found.truncated, elapsed_ms=elapsed_ms
-            )
+        try:
+            body = _written(found, question.format, elapsed_ms)
+        except (OverflowError, ValueError) as error:
+            raise InvalidInput(
+                "The result holds a value that this format cannot carry.",
+                rule="days within the years 1 to 9999 inside of lists and structures",
+                remedy="cast it to VARCHAR",
+            ) from error
         return Answer(body=body, rows=found.table.num_rows, truncated=found.truncated, elapsed_ms=elapsed_ms)
 
     def _found(
@@ -190,6 +190,14 @@ class Sql:
             self._running[tenant_id] -= 1
             if not self._running[tenant_id]:
                 del self._running[tenant_id]
+
+
+def _written(found: Found, format_: Format, elapsed_ms: float) -> bytes:
+    if format_ == "csv":
+        return tabular.csv_answer(found.table)
+    if format_ == "arrow":
+        return tabular.arrow_answer(found.table)
+    return tabular.json_answer(found.table, found.types, truncated=found.truncated, elapsed_ms=elapsed_ms)
 
 
 def _give_way() -> None:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from eventcenter.clock import from_micros
@@ -20,6 +21,8 @@ _QUOTED: Final = frozenset(',"\r\n')
 _MOST_MICROS: Final = 253_402_300_800_000_000
 """Microseconds of the year 10000."""
 _LEAST_MICROS: Final = -62_135_596_800_000_000
+_INFINITE: Final = 2**63 - 1
+_INFINITE_DAY: Final = 2**31 - 2
 Values = list[Any]
 
 
@@ -58,6 +61,8 @@ def _values(column: pa.ChunkedArray) -> Values:
     kind = column.type
     if pa.types.is_timestamp(kind):
         return _timestamps(column, kind)
+    if pa.types.is_date32(kind):
+        return [None if days is None else _day(days) for days in column.cast(pa.int32()).to_pylist()]
     values: Values = column.to_pylist()
     convert = _converter(kind)
     return values if convert is None else [None if value is None else convert(value) for value in values]
@@ -74,11 +79,21 @@ def _timestamps(column: pa.ChunkedArray, kind: pa.TimestampType) -> Values:
 
 def _moment(number: int, per_second: int, ending: str) -> str:
     micros = number * 1_000_000 // per_second
+    if abs(number) >= _INFINITE:
+        return _infinite(number)
     if not _LEAST_MICROS <= micros < _MOST_MICROS:
-        return "infinity" if number > 0 else "-infinity"
+        return str(np.datetime64(micros, "us")) + ending
     text = from_micros(micros).replace(tzinfo=None).isoformat()
     nanos = number % 1_000_000_000 if per_second == 1_000_000_000 else 0
     return (f"{text[:19]}.{nanos:09d}" if nanos % 1_000 else text) + ending
+
+
+def _day(days: int) -> str:
+    return _infinite(days) if abs(days) >= _INFINITE_DAY else str(np.datetime64(days, "D"))
+
+
+def _infinite(number: int) -> str:
+    return "infinity" if number > 0 else "-infinity"
 
 
 def _converter(kind: pa.DataType) -> Callable[[Any], Any] | None:

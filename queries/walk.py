@@ -14,7 +14,7 @@ from eventcenter.errors import InvalidInput
 from queries import functions, growth
 from queries.growth import TooMuch, Value
 
-MOST_NODES: Final = 10_000
+MOST_NODES: Final = 5_000
 DEEPEST_TREE: Final = 200
 MOST_RELATIONS: Final = 32
 """Tables in the plan, each use of a WITH query written out."""
@@ -203,6 +203,9 @@ class Walk:
         self._known(node, _SET, None)
         parts = [part for part in (node["left"], node["right"], *node["children"]) if part is not None]
         found = [self._query(part, scope) for part in parts]
+        for each in found:
+            if not each.tables:
+                self._count(each)
         size = max(each.size for each in found)
         return _Relation(columns=max(each.columns for each in found), size=size), replace(
             scope, size=max(size, scope.size)

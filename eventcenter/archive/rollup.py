@@ -23,19 +23,21 @@ MINUTE_US: Final = 60_000_000
 _FIRST_MINUTE: Final = 1_000_000 * 24 * 60
 """Before 1970; `//` rounds towards zero, so what is divided must not be negative."""
 _SAME: Final = "e.type = k.type AND e.source = k.source AND e.bus = k.bus"
-_AS_HOURS: Final = ", ".join(
-    f"(c.{name} + {_FIRST_MINUTE}) // 60 - {_FIRST_MINUTE // 60} AS {name}"
-    for name in ("received", "happened")
-)
 
 
-def _minute(moment: str) -> str:
+def hour_of(minute: str) -> str:
+    """The expression for the hour since 1970 of a minute since 1970, also before 1970."""
+    return f"({minute} + {_FIRST_MINUTE}) // 60 - {_FIRST_MINUTE // 60}"
+
+
+def _minute_of(moment: str) -> str:
     return f"(epoch_us({moment}) + {_FIRST_MINUTE * MINUTE_US}) // {MINUTE_US} - {_FIRST_MINUTE}"
 
 
 _MINUTES: Final = (
-    f"{_minute('e.received_at')} AS received, {_minute('coalesce(e.time, e.received_at)')} AS happened"
+    f"{_minute_of('e.received_at')} AS received, {_minute_of('coalesce(e.time, e.received_at)')} AS happened"
 )
+_AS_HOURS: Final = f"{hour_of('c.received')} AS received, {hour_of('c.happened')} AS happened"
 
 
 def add(connection: duckdb.DuckDBPyConnection, events_sql: str, *, first_seq: int, events: int) -> None:

@@ -188,8 +188,8 @@ def test_the_description_says_how_to_ask(place: Place) -> None:
     document = place.viewer.get("/openapi.json")
     search = document["paths"]["/v1/events"]["get"]
     assert {each["name"] for each in search["parameters"]} == {
-        "bus", "type", "source", "subject", "id", "pattern", "from", "to", "time_field", "order", "limit",
-        "cursor",
+        "bus", "type", "source", "subject", "id", "trace", "pattern", "from", "to", "time_field", "order",
+        "limit", "cursor",
     }  # fmt: skip
     assert all(each.get("description") for each in search["parameters"])
     answer = search["responses"]["200"]["content"]["application/json"]["schema"]

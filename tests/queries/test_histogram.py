@@ -38,7 +38,15 @@ def test_buckets_cover_the_range_in_few_nice_steps(
 
 @pytest.mark.parametrize(
     ("hours", "suggestion", "step"),
-    [(1, None, 30), (24, None, 900), (2, None, 60), (24 * 7, None, 2 * 3600 + 3600), (1, 45, 60), (1, 1, 10)],
+    [
+        (1, None, 30),
+        (24, None, 900),
+        (2, None, 60),
+        (24 * 7, None, 2 * 3600 + 3600),
+        (1, 45, 60),
+        (1, 1, 5),
+        (24 * 100, 3600, 3600),
+    ],
 )
 def test_steps(hours: int, suggestion: float | None, step: int) -> None:
     start = datetime(2026, 11, 1, tzinfo=UTC)

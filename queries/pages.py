@@ -1,0 +1,211 @@
+"""Where the events of a page stand: keys first, and whole rows of these alone.
+
+A part of an archive is looked at only where it may hold what is missing, from the asked end on. Where bus,
+source and type say which events pass, the archive's counts tell how far back the page reaches.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from eventcenter.archive.archive import Reader
+from eventcenter.clock import from_micros, to_micros
+from queries import parts
+from queries.request import EventFilter, SearchRequest
+from queries.search import ROW, Counting, Statement, is_counted, reads_json, time_column
+from queries.stretches import HOUR_US
+
+_FIRST_WINDOW = 65_536
+_FIRST_WINDOW_OF_JSON = 8_192
+_GROWTH = 4
+_MOST_PICKED = 200
+"""Rows that indexes picked are all looked at, up to so many."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """An event's seq, and where it stands."""
+
+    seq: int
+    part: int | None
+    """Number of the segment; None: a table of fresh events."""
+    row: int
+    micros: int
+    """Its moment in what the page is ordered by, in microseconds since 1970."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """Where a page begins: behind this event."""
+
+    seq: int
+    micros: int | None
+
+
+def by_seq(
+    reader: Reader, which: EventFilter, *, first: int, last: int, newest: bool, limit: int
+) -> list[Found]:
+    """Events that pass with a seq in first…last, from the asked end, at most `limit`.
+
+    Looks at windows that grow: what is wanted mostly lies near the end, and then nothing else is read.
+    """
+    found: list[Found] = []
+    for low, high in _windows(reader, which, first, last, newest=newest):
+        found += _of_window(reader, which, low, high, newest=newest, limit=limit - len(found))
+        if len(found) >= limit:
+            break
+    return found
+
+
+def of_search(reader: Reader, request: SearchRequest, bound: int, start: Start | None) -> list[Found]:
+    """A page of a search and one more, of the events with a seq up to `bound`, in the search's order."""
+    limit = request.limit + 1
+    if parts.is_picked(request) and parts.picked(reader.layout, request) <= _MOST_PICKED:
+        return _picked(reader, request, bound, start, limit)
+    if request.time_field == "time":
+        return _by_hours(reader, request, bound, start, limit)
+    newest = request.order == "newest"
+    first, last = 1, bound
+    if start is not None:
+        first, last = (1, start.seq - 1) if newest else (start.seq + 1, bound)
+    if not is_counted(request):
+        return by_seq(reader, request, first=first, last=last, newest=newest, limit=limit)
+    # The newest lie in load order; counts tell where to look for the rest.
+    if newest and start is None and request.to is None:
+        low = max(first, last - _FIRST_WINDOW + 1)
+        found = _of_window(reader, request, low, last, newest=True, limit=limit)
+        if len(found) >= limit or low == first:
+            return found
+    return _by_hours(reader, request, bound, start, limit)
+
+
+def rows(reader: Reader, places: Sequence[Found]) -> dict[int, dict[str, Any]]:
+    """Whole rows by seq. Raises Unavailable."""
+    found = {}
+    for source, taken in parts.at(reader.layout, [(each.seq, each.part, each.row) for each in places]):
+        statement = Statement(source=source)
+        statement.where_row_is_one_of(taken)
+        found.update({row["seq"]: row for row in reader.rows(*statement.select(ROW))})
+    return found
+
+
+def _windows(
+    reader: Reader, which: EventFilter, first: int, last: int, *, newest: bool
+) -> Iterator[tuple[int, int]]:
+    layout = reader.layout
+    json = reads_json(which)
+    size = _FIRST_WINDOW_OF_JSON if json else _FIRST_WINDOW
+    whole = False
+    while first <= last:
+        low, high = max(first, last - size + 1), min(last, first + size - 1)
+        if whole:
+            # To begin a part costs more than to read some columns of all of it.
+            low, high = (
+                max(first, parts.first_seq_of(layout, low)),
+                min(last, parts.last_seq_of(layout, high)),
+            )
+        yield (low, last) if newest else (first, high)
+        first, last = (first, low - 1) if newest else (high + 1, last)
+        size *= _GROWTH
+        whole = not json
+
+
+def _of_window(
+    reader: Reader, which: EventFilter, low: int, high: int, *, newest: bool, limit: int
+) -> list[Found]:
+    layout = parts.of_filter(parts.of_seqs(reader.layout, low, high), which)
+    statement = Statement(source=parts.source(layout, which))
+    statement.where_seqs(low, high)
+    statement.where_filter(which)
+    return _select(reader, statement, which, newest=newest, limit=limit)
+
+
+def _picked(
+    reader: Reader, request: SearchRequest, bound: int, start: Start | None, limit: int
+) -> list[Found]:
+    """Of an id, a subject, a trace: indexes tell the rows."""
+    newest = request.order == "newest"
+    layout = parts.of_filter(parts.of_seqs(reader.layout, 1, bound), request)
+    statement = Statement(source=parts.source(layout, request))
+    statement.where_seqs(1, bound)
+    statement.where_filter(request)
+    _where_behind(statement, request, start)
+    return _select(reader, statement, request, newest=newest, limit=limit)
+
+
+def _by_hours(
+    reader: Reader, request: SearchRequest, bound: int, start: Start | None, limit: int
+) -> list[Found]:
+    """Hours of so many events that they should do, then more."""
+    newest = request.order == "newest"
+    counted = is_counted(request)
+    enough = limit if counted else _FIRST_WINDOW_OF_JSON
+    ends = [start.micros] if start is not None and start.micros is not None else []
+    ends += [to_micros(each) for each in ((request.to,) if newest else (request.from_,)) if each is not None]
+    edge = None if not ends else (min(ends) if newest else max(ends)) // HOUR_US
+    partial = True
+    limit_of_range = request.from_ if newest else request.to
+    far = None if limit_of_range is None else to_micros(limit_of_range) // HOUR_US
+    found: list[Found] = []
+    while len(found) < limit:
+        counting = Counting(by=None, time_field=request.time_field)
+        counting.where_kind(request)
+        if counted and request.pattern is not None:
+            counting.where_node(request.pattern.root)
+        [row] = reader.rows(*counting.hours_with(enough, newest=newest, edge=edge, partial=partial, far=far))
+        hour = row["hour"]
+        if hour is None:
+            break
+        low, high = (hour, edge) if newest else (edge, hour)
+        within = _narrowed(request, low, None if high is None else high + 1)
+        layout = parts.of_filter(parts.of_seqs(reader.layout, 1, bound), within)
+        statement = Statement(source=parts.source(layout, within))
+        statement.where_seqs(1, bound)
+        statement.where_filter(within)
+        _where_behind(statement, request, start)
+        found += _select(reader, statement, request, newest=newest, limit=limit - len(found))
+        edge, partial = (hour - 1 if newest else hour + 1), False
+        enough *= _GROWTH
+    return found
+
+
+def _narrowed(request: SearchRequest, first_hour: int | None, end_hour: int | None) -> EventFilter:
+    low, high = (None if hour is None else from_micros(hour * HOUR_US) for hour in (first_hour, end_hour))
+    return replace(
+        EventFilter(**{name: getattr(request, name) for name in EventFilter.__dataclass_fields__}),
+        from_=_later(request.from_, low),
+        to=_earlier(request.to, high),
+    )
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max(each for each in (one, other) if each is not None) if one or other else None
+
+
+def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min(each for each in (one, other) if each is not None) if one or other else None
+
+
+def _where_behind(statement: Statement, request: SearchRequest, start: Start | None) -> None:
+    if start is None:
+        return
+    newest = request.order == "newest"
+    if request.time_field == "time":
+        statement.where_after(start.micros or 0, start.seq, newest=newest)
+    else:
+        statement.where_seqs(*((1, start.seq - 1) if newest else (start.seq + 1, 2**63 - 1)))
+
+
+def _select(
+    reader: Reader, statement: Statement, which: EventFilter, *, newest: bool, limit: int
+) -> list[Found]:
+    direction = "DESC" if newest else "ASC"
+    order = f"seq {direction}"
+    if which.time_field == "time":
+        order = f"micros {direction}, {order}"
+    sql, parameters = statement.select(
+        f"seq, part, row, epoch_us({time_column(which.time_field)}) AS micros",
+        f"ORDER BY {order} LIMIT {statement.bind(limit)}",
+    )
+    return [Found(**row) for row in reader.rows(sql, parameters)]

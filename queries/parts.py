@@ -1,0 +1,117 @@
+"""Which parts of an archive, and which rows of them, a question has to look at."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from functools import reduce
+
+import numpy as np
+
+from eventcenter.archive.index import Rows
+from eventcenter.archive.manifest import Fresh, Layout, Segment
+from eventcenter.archive.relation import events
+from queries.request import EventFilter, TimeField
+
+_EVENTS_PER_ROW = 20_000
+"""A row by its number costs about as much as so many rows in a scan."""
+
+
+def of_seqs(layout: Layout, first: int, last: int) -> Layout:
+    """The parts that hold events of first…last, both included."""
+    ends = [after.first_seq - 1 for after in layout.fresh[1:]] + [last]
+    fresh = tuple(
+        one for one, end in zip(layout.fresh, ends, strict=True) if one.first_seq <= last and end >= first
+    )
+    segments = tuple(one for one in layout.segments if one.first_seq <= last and one.last_seq >= first)
+    return Layout(fresh=fresh or layout.fresh[-1:], segments=segments)
+
+
+def of_times(layout: Layout, field: TimeField, from_: datetime | None, to: datetime | None) -> Layout:
+    """The parts that may hold events of the half-open range; of fresh ones none can be ruled out."""
+    by_time = field == "time"
+
+    def meets(one: Segment) -> bool:
+        first, last = (
+            (one.first_at, one.last_at) if by_time else (one.first_received_at, one.last_received_at)
+        )
+        return (to is None or first < to) and (from_ is None or last >= from_)
+
+    return Layout(fresh=layout.fresh, segments=tuple(filter(meets, layout.segments)))
+
+
+def of_filter(layout: Layout, which: EventFilter) -> Layout:
+    """The parts that may hold events which pass the filter."""
+    return of_times(layout, which.time_field, which.from_, which.to)
+
+
+def first_seq_of(layout: Layout, seq: int) -> int:
+    """The first seq of the part that holds `seq`, or would."""
+    return max((start for start in _starts(layout) if start <= seq), default=seq)
+
+
+def last_seq_of(layout: Layout, seq: int) -> int:
+    """The last seq of the part that holds `seq`, or would."""
+    return min((start - 1 for start in _starts(layout) if start > seq), default=seq)
+
+
+def fresh_of(layout: Layout, seq: int) -> Fresh:
+    """The table of fresh events that would hold `seq`."""
+    return next((one for one in reversed(layout.fresh) if one.first_seq <= seq), layout.fresh[0])
+
+
+def is_picked(which: EventFilter) -> bool:
+    """Whether indexes tell which rows may pass."""
+    return bool(which.ids or which.subjects or which.traces)
+
+
+def rows_of(segment: Segment, which: EventFilter) -> Rows:
+    """Rows that may pass a filter that `is_picked`; whoever takes them asks the whole filter all the same."""
+    index = segment.index
+    asked = (
+        (which.ids, index.rows_of_id),
+        (which.subjects, index.rows_of_subject),
+        (which.traces, index.rows_of_trace),
+    )
+    found = [np.unique(np.concatenate([*map(look, values)])) for values, look in asked if values]
+    return reduce(np.intersect1d, found)
+
+
+def picked(layout: Layout, which: EventFilter) -> int:
+    """How many rows of segments indexes pick."""
+    return sum(len(rows_of(one, which)) for one in layout.segments)
+
+
+def source(layout: Layout, which: EventFilter) -> str:
+    """The relation to select from, with the columns `part` and `row`: what may pass the filter, and more."""
+    if not is_picked(which):
+        return f"({events(layout, place=True)})"
+    found = [(one, rows_of(one, which)) for one in layout.segments]
+    many = tuple(one for one, rows in found if len(rows) * _EVENTS_PER_ROW > one.events)
+    few = [(one, rows) for one, rows in found if 0 < len(rows) * _EVENTS_PER_ROW <= one.events]
+    branches = []
+    if layout.fresh or many:
+        branches.append(events(Layout(fresh=layout.fresh, segments=many), place=True))
+    if few:
+        rows_by_number = {one.number: rows.tolist() for one, rows in few}
+        chosen = Layout(fresh=(), segments=tuple(one for one, _ in few))
+        branches.append(events(chosen, rows=rows_by_number, place=True))
+    return f"({' UNION ALL '.join(branches)})"
+
+
+def at(layout: Layout, places: Iterable[tuple[int, int | None, int]]) -> list[tuple[str, list[int]]]:
+    """For (seq, part, row) of events: relations of one part each, and the rows to take from it."""
+    settled = {one.number: one for one in layout.segments}
+    found: dict[tuple[bool, int], tuple[Fresh | Segment, list[int]]] = {}
+    for seq, number, row in places:
+        part = fresh_of(layout, seq) if number is None else settled[number]
+        found.setdefault((number is None, part.number), (part, []))[1].append(row)
+    return [(f"({events(_only(part), place=True)})", rows) for part, rows in found.values()]
+
+
+def _starts(layout: Layout) -> list[int]:
+    return [one.first_seq for one in layout.segments] + [one.first_seq for one in layout.fresh]
+
+
+def _only(part: Fresh | Segment) -> Layout:
+    if isinstance(part, Segment):
+        return Layout(fresh=(), segments=(part,))
+    return Layout(fresh=(part,), segments=())
