@@ -317,6 +317,51 @@ class Attempt(Base):
     latency_ms: Mapped[int | None]
 
 
+class RetentionRow(Base):
+    """How long and how much is kept, of a bus or, with the empty name, of the tenant's other buses."""
+
+    __tablename__ = "retention"
+
+    tenant_id: Mapped[str] = mapped_column(_ID, ForeignKey("tenant.id"), primary_key=True)
+    bus: Mapped[str] = mapped_column(String(127), primary_key=True)
+    max_age_days: Mapped[int | None]
+    max_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    updated_at: Mapped[datetime]
+    updated_by: Mapped[str] = mapped_column(String(300))
+
+
+class Hold(Base):
+    """A legal hold on a bus or, with the empty name, on the whole tenant: nothing of it is removed."""
+
+    __tablename__ = "hold"
+
+    tenant_id: Mapped[str] = mapped_column(_ID, ForeignKey("tenant.id"), primary_key=True)
+    bus: Mapped[str] = mapped_column(String(127), primary_key=True)
+    reason: Mapped[str] = mapped_column(Text)
+    set_at: Mapped[datetime]
+    set_by: Mapped[str] = mapped_column(String(300))
+
+
+class Deletion(Base):
+    """The deletion of one subject's events. `subject` is kept only until it is done, its hash stays."""
+
+    __tablename__ = "deletion"
+    __table_args__ = (Index(None, "tenant_id", "asked_at"), Index(None, "state"))
+
+    id: Mapped[str] = _id_key()
+    tenant_id: Mapped[str] = _tenant()
+    subject: Mapped[str | None] = mapped_column(Text)
+    subject_hash: Mapped[str] = mapped_column(_HASH)
+    bus: Mapped[str | None] = mapped_column(String(127))
+    reason: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(String(16))
+    """waiting, running, done, or stopped by a legal hold"""
+    asked_at: Mapped[datetime]
+    asked_by: Mapped[str] = mapped_column(String(300))
+    finished_at: Mapped[datetime | None]
+    report: Mapped[dict[str, Any] | None]
+
+
 class Audit(Base):
     """Who changed what, written in the same transaction as the change. Never holds a secret."""
 
