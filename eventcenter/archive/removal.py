@@ -80,14 +80,24 @@ class Removed:
         return sum(one.events for one in self.events)
 
 
-def remove(archive: Archive, make_scratch: MakeScratch, removal: Removal, *, stop: Stop = _go_on) -> bool:
-    """Take everything away; False if `stop` said so before the end, then some of it may be gone.
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """How far a removal came."""
+
+    complete: bool
+    """False where it was told to stop; then some of it may be gone."""
+    events: int
+
+
+def remove(archive: Archive, make_scratch: MakeScratch, removal: Removal, *, stop: Stop = _go_on) -> Done:
+    """Take everything away.
 
     `stop` is asked again in each transaction: once it says yes, and what is written in the archive at that
     moment is done, nothing goes any more. Between two parts others may work on the archive: settling need not
     wait for the end of a long deletion.
     """
     looked_at: set[object] = set()
+    gone = 0
     try:
         while True:
             _ask(stop)
@@ -96,12 +106,12 @@ def remove(archive: Archive, make_scratch: MakeScratch, removal: Removal, *, sto
                 if part is None:
                     break
                 looked_at.add(_name(part))
-                _remove_of(archive, make_scratch, removal, part, stop)
+                gone += _remove_of(archive, make_scratch, removal, part, stop)
         if removal.rejects != _NEVER:
             archive.write(lambda connection: _forget_rejects(connection, removal, stop))
     except _Stopped:
-        return False
-    return True
+        return Done(complete=False, events=gone)
+    return Done(complete=True, events=gone)
 
 
 def look(reader: Reader, removal: Removal) -> Removed:
@@ -174,9 +184,9 @@ def _name(part: Fresh | Segment) -> object:
 
 def _remove_of(
     archive: Archive, make_scratch: MakeScratch, removal: Removal, part: Fresh | Segment, stop: Stop
-) -> None:
+) -> int:
     if isinstance(part, Segment) and not removal.may_hold(part):
-        return
+        return 0
     of_part = _of(part)
     with archive.reader(timeout_s=math.inf) as reader:
         [found] = reader.rows(
@@ -187,7 +197,7 @@ def _remove_of(
         current = part == reader.layout.current
     whole = found["going"] == found["events"]
     if not found["going"] or (not found["due"] and not whole):
-        return
+        return 0
     # More may be written to the current table until then.
     whole = whole and not current
     going = of_part if whole else _going(removal, part)
@@ -209,6 +219,7 @@ def _remove_of(
         archive.swap(fresh=[part], by=[], also=change)
     else:
         _thin_out(archive, removal, part, change, left=found["events"] - found["going"])
+    return int(found["going"])
 
 
 def _thin_out(archive: Archive, removal: Removal, part: Fresh, change: Also, *, left: int) -> None:

@@ -44,6 +44,8 @@ class Policies:
     buses: Mapping[str, Policy] = field(default_factory=dict)
     held: frozenset[str] = frozenset()
     """Buses of which nothing goes."""
+    all_held: bool = False
+    """Nothing goes at all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +91,7 @@ def usage(reader: Reader, known: Known | None = None) -> dict[str, Usage]:
 def expired(reader: Reader, policies: Policies, now: datetime, known: Known | None = None) -> Removal | None:
     """What has to go; None where nothing ever has to."""
     of_bus = dict(policies.buses)
-    if not any(_limits(policy) for policy in (policies.tenant, *of_bus.values())):
+    if policies.all_held or not any(_limits(policy) for policy in (policies.tenant, *of_bus.values())):
         return None
     cuts = _cuts(reader, policies, {} if known is None else known)
     named = of_bus.keys() | policies.held | cuts.keys()
@@ -219,12 +221,14 @@ def _shares(reader: Reader, known: Known) -> Iterable[tuple[Fresh | Segment, Sha
     """Parts by age, each with what it holds of each bus."""
     settled = sum(one.events for one in reader.layout.segments)
     average = sum(one.bytes for one in reader.layout.segments) / settled if settled else None
+    current: set[object] = set()
     for segment in reader.layout.segments:
         key = (segment.number, segment.first_seq, segment.last_seq, segment.events)
         if key not in known:
             rows = _by_bus(reader, segment, "0")
             known[key] = {row["bus"]: (row["events"], from_micros(row["oldest"])) for row in rows}
         share = segment.bytes / segment.events
+        current.add(key)
         yield (
             segment,
             {
@@ -232,6 +236,8 @@ def _shares(reader: Reader, known: Known) -> Iterable[tuple[Fresh | Segment, Sha
                 for bus, (events, oldest) in known[key].items()
             },
         )
+    for gone in known.keys() - current:
+        del known[gone]
     for fresh in reader.layout.fresh:
         text = "0" if average is not None else f"sum({_TEXT})::DOUBLE"
         rows = _by_bus(reader, fresh, text)

@@ -3,7 +3,7 @@
 The files are complete and synced when `write` returns; nobody knows of them until the manifest lists them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -59,8 +59,11 @@ class Scratch:
     Its threads take the priority of the thread that makes it.
     """
 
-    def __init__(self, folder: Path, *, memory_bytes: int) -> None:
-        """`folder` is where sorting may spill; it is emptied by DuckDB."""
+    def __init__(
+        self, folder: Path, *, memory_bytes: int, on_close: Callable[[], None] = lambda: None
+    ) -> None:
+        """`folder` is where sorting may spill; it is emptied by DuckDB. `on_close` is called once."""
+        self._on_close = on_close
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.connection = duckdb.connect(
             config={
@@ -76,7 +79,10 @@ class Scratch:
 
     def close(self) -> None:
         """Free its memory."""
-        self.connection.close()
+        try:
+            self.connection.close()
+        finally:
+            self._on_close()
 
 
 def write(

@@ -42,6 +42,7 @@ class Settler:
         self._archives = archives
         self._memory_bytes = memory_bytes
         self._disk_floor_bytes = disk_floor_bytes
+        self._making = threading.Lock()
         self._progress: dict[str, Progress] = {}
         self._since: dict[str, float] = {}
         self._retry_at: dict[str, float] = {}
@@ -52,9 +53,20 @@ class Settler:
         """By tenant, of the archives that are open."""
         return MappingProxyType(dict(self._progress))
 
+    def scratch(self) -> Scratch:
+        """An instance to make a segment in; waits for others that make one, since memory is meant for one."""
+        self._making.acquire()
+        try:
+            return Scratch(
+                self._archives.scratch_folder, memory_bytes=self._memory_bytes, on_close=self._making.release
+            )
+        except BaseException:
+            self._making.release()
+            raise
+
     def run(self, stop: threading.Event) -> None:
         """Step until `stop` is set."""
-        _give_way()
+        give_way()
         while not stop.is_set():
             if not self.step(stop):
                 stop.wait(_LOOK_AGAIN_S)
@@ -83,14 +95,12 @@ class Settler:
         if not self._has_room():
             return False
         idle = time.monotonic() - archive.loaded_at > _IDLE_S
-        worked = settle.step(archive, self._scratch, idle=idle)
+        worked = settle.step(archive, self.scratch, idle=idle)
         if worked:
             self.steps += 1
             self._note(tenant, archive)
         return worked
 
-    def _scratch(self) -> Scratch:
-        return Scratch(self._archives.scratch_folder, memory_bytes=self._memory_bytes)
 
     def _note(self, tenant: str, archive: Archive) -> None:
         waiting = settle.waiting_events(archive)
@@ -105,7 +115,7 @@ class Settler:
         return not folder.exists() or shutil.disk_usage(folder).free > 2 * self._disk_floor_bytes
 
 
-def _give_way() -> None:
-    """On Linux a thread has a priority of its own, which threads that it starts take over."""
+def give_way() -> None:
+    """Take a low priority. On Linux a thread has its own, which threads that it starts take over."""
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

@@ -343,14 +343,14 @@ class Hold(Base):
 
 
 class Deletion(Base):
-    """The deletion of one subject's events. `subject` is kept only until it is done, its hash stays."""
+    """The deletion of one subject's events. `subject` is sealed by the secret box and goes when it is done."""
 
     __tablename__ = "deletion"
     __table_args__ = (Index(None, "tenant_id", "asked_at"), Index(None, "state"))
 
     id: Mapped[str] = _id_key()
     tenant_id: Mapped[str] = _tenant()
-    subject: Mapped[str | None] = mapped_column(Text)
+    subject: Mapped[bytes | None] = mapped_column(LargeBinary)
     subject_hash: Mapped[str] = mapped_column(_HASH)
     bus: Mapped[str | None] = mapped_column(String(127))
     reason: Mapped[str] = mapped_column(Text)

@@ -183,7 +183,7 @@ class Stand:
         self.archives = Archives(copy)
 
     def remove(self, what: Removal) -> bool:
-        return removal.remove(self.archive, self.scratch, what)
+        return removal.remove(self.archive, self.scratch, what).complete
 
     def expire(self, policies: Policies) -> Removal | None:
         with self.archive.reader() as reader:
@@ -451,10 +451,10 @@ def test_a_removal_that_is_stopped_in_a_transaction_takes_nothing_more(stand: St
     stand.load(40)
     what = stand.of_subject("user/1", deletion="d")
     asked = iter([False, True])
-    assert not removal.remove(stand.archive, stand.scratch, what, stop=lambda: next(asked))
+    assert not removal.remove(stand.archive, stand.scratch, what, stop=lambda: next(asked)).complete
     stand.check()
     asked = iter([False, False, False, True])
-    assert not removal.remove(stand.archive, stand.scratch, what, stop=lambda: next(asked))
+    assert not removal.remove(stand.archive, stand.scratch, what, stop=lambda: next(asked)).complete
     left = set(stand.seqs())
     gone = stand.keep(lambda one: one.seq in left)
     stand.check()

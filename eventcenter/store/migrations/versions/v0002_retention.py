@@ -36,7 +36,7 @@ def upgrade() -> None:
         "deletion",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("tenant_id", sa.String(length=32), nullable=False),
-        sa.Column("subject", sa.Text(), nullable=True),
+        sa.Column("subject", sa.LargeBinary(), nullable=True),
         sa.Column("subject_hash", sa.String(length=64), nullable=False),
         sa.Column("bus", sa.String(length=127), nullable=True),
         sa.Column("reason", sa.Text(), nullable=False),
