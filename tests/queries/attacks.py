@@ -299,7 +299,8 @@ GROWTH = (
     f"WITH w0 AS (SELECT 'x' AS x), {STRETCHED} SELECT max(length(x)) FROM w30",
     "SELECT list_transform(range(1000), lambda x: list_transform(range(1000), lambda y: range(1000)))",
     (
-        "SELECT list_filter(l, lambda x: len(list_filter(l, lambda y: len(list_filter(l, lambda z: z)) > 0)) > 0)"
+        "SELECT list_filter(l, lambda x: len(list_filter(l, lambda y: len(list_filter(l,"
+        " lambda z: z)) > 0)) > 0)"
         " FROM (SELECT list(seq) AS l FROM events)"
     ),
     "SELECT list_transform(string_split(data, ''), lambda x: data) FROM events",
@@ -447,7 +448,8 @@ ALLOWED = (
         " '0'), left(id, 3) FROM events"
     ),
     (
-        "SELECT upper(id) || ' · ' || coalesce(subject, '?'), concat_ws(', ', id, type), format_bytes(seq) FROM events"
+        "SELECT upper(id) || ' · ' || coalesce(subject, '?'), concat_ws(', ', id, type),"
+        " format_bytes(seq) FROM events"
     ),
     (
         "SELECT CASE type WHEN 'a' THEN 1 WHEN 'b' THEN 2 ELSE 0 END, if(seq > 1, 'x',"
@@ -479,7 +481,8 @@ ALLOWED = (
     "SELECT first_value(id IGNORE NULLS) OVER (ORDER BY seq), ntile(4) OVER (ORDER BY seq) FROM events",
     "SELECT list(id ORDER BY seq), string_agg(id, ', '), histogram(type), arg_max(id, seq) FROM events",
     (
-        "SELECT h.t, count(e.id) FROM generate_series(TIMESTAMPTZ '2026-11-01', '2026-11-02', INTERVAL 1 HOUR)"
+        "SELECT h.t, count(e.id) FROM generate_series(TIMESTAMPTZ '2026-11-01',"
+        " '2026-11-02', INTERVAL 1 HOUR)"
         " AS h(t) LEFT JOIN events e ON date_trunc('hour', e.received_at) = h.t GROUP BY h.t"
     ),
     "SELECT i FROM range(10) r(i) WHERE i % 2 = 0",
