@@ -105,8 +105,9 @@ class Client:
         try:
             self._connection.request(method, path, body=sent, headers=self._headers)
             answer = self._connection.getresponse()
-        except http.client.RemoteDisconnected:
+        except ConnectionError:
             # The server closes connections that rest for some seconds.
+            self._connection.close()
             self._connection.request(method, path, body=sent, headers=self._headers)
             answer = self._connection.getresponse()
         found = answer.read()
