@@ -254,7 +254,8 @@ class SegmentIndex:
     def rows_of_trace(self, trace_id: str) -> Rows:
         """Rows that may have this trace id (32 hexadecimal digits in lower case), ascending."""
         self._open()
-        return _equal_hash(self._traces, trace_hash(trace_id))
+        value = trace_hash(trace_id)
+        return _NO_ROWS if value is None else _equal_hash(self._traces, value)
 
     def _open(self) -> mmap.mmap:
         # Nothing found in a closed index would pass for nothing there.

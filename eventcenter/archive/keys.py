@@ -1,7 +1,7 @@
 """Hashes that events are found by, as SQL over the events' columns and the same in Python.
 
-All are parts of MD5: cheap in DuckDB, and the same in every version of it, which its own hash() is not. They
-only narrow a search: whoever uses them compares what was found in full.
+Most are parts of MD5: the same in every version of DuckDB, which its own hash() is not. They only narrow a
+search: whoever uses them compares what was found in full.
 
 A key has 64 bits. The upper 28 tell the id alone, the lower 36 bus, source and id. A segment's index keeps
 the upper 40 of them; all 64 go into the Bloom filters, so that ids which many sources use (counters) do not
@@ -9,6 +9,7 @@ crowd there.
 """
 
 import hashlib
+import re
 from typing import Final
 
 import numpy as np
@@ -18,7 +19,9 @@ ID_BITS: Final = 28
 _SHARED_BITS: Final = 64 - ID_BITS
 _SHARED: Final = (1 << _SHARED_BITS) - 1
 _SHORT: Final = (1 << 32) - 1
-_PARENT: Final = "^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$"
+_PARENT: Final = "json_extract_string(extensions, '$.traceparent')"
+_WELL_FORMED: Final = "[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?"
+_TRACE_ID: Final = re.compile("[0-9a-f]{32}", re.ASCII)
 _NO_TRACE: Final = "0" * 32
 
 ID_HASH: Final = "md5_number_lower(id)"
@@ -27,13 +30,10 @@ KEY: Final = f"xor({ID_HASH}, {PAIR_HASH} & {_SHARED})"
 """UBIGINT, of the columns bus, source and id."""
 SUBJECT: Final = f"CAST(md5_number_lower(subject) & {_SHORT} AS UINTEGER)"
 """UINTEGER, of the column subject; NULL without."""
-_TRACE_ID: Final = (
-    f"nullif(nullif(regexp_extract(json_extract_string(extensions, '$.traceparent'), '{_PARENT}', 1), ''),"
-    f" '{_NO_TRACE}')"
-)
 TRACE: Final = (
-    f"CASE WHEN contains(extensions, '\"traceparent\"') THEN"
-    f" CAST(md5_number_lower({_TRACE_ID}) & {_SHORT} AS UINTEGER) END"
+    f"CASE WHEN regexp_full_match({_PARENT}, '{_WELL_FORMED}')"
+    f" AND substr({_PARENT}, 4, 32) <> '{_NO_TRACE}'"
+    f" THEN CAST('0x' || substr({_PARENT}, 28, 8) AS UINTEGER) END"
 )
 """UINTEGER, of the W3C trace id in the column extensions; NULL without, or where it is malformed."""
 
@@ -70,9 +70,11 @@ def subject_hash(subject: str) -> int:
     return _md5(subject) & _SHORT
 
 
-def trace_hash(trace_id: str) -> int:
-    """32 bits of a W3C trace id: 32 hexadecimal digits in lower case."""
-    return _md5(trace_id) & _SHORT
+def trace_hash(trace_id: str) -> int | None:
+    """32 bits of a W3C trace id, whose last digits are random; None where it is malformed."""
+    if not _TRACE_ID.fullmatch(trace_id) or trace_id == _NO_TRACE:
+        return None
+    return int(trace_id[-8:], 16)
 
 
 def _md5(text: str) -> int:

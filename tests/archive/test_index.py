@@ -36,9 +36,9 @@ def build(
     return index
 
 
-def of_texts(texts: list[str | None], hashed: str) -> tuple[Hashes, Hashes]:
+def of_texts(texts: list[str | None]) -> tuple[Hashes, Hashes]:
     rows = [row for row, text in enumerate(texts) if text is not None]
-    hashes = [getattr(keys, hashed)(text) for text in texts if text is not None]
+    hashes = [keys.subject_hash(text) for text in texts if text is not None]
     return np.array(hashes, np.uint32), np.array(rows, np.uint32)
 
 
@@ -67,14 +67,22 @@ def test_look_ups_are_those_of_a_plain_model(
     index = build(
         tmp_path_factory.mktemp("index"),
         [keys.key_of(f"b{row % 3}", "/s", one) for row, one in enumerate(ids)],
-        of_texts(texts, "subject_hash"),
-        of_texts(texts, "trace_hash"),
+        of_texts(texts),
     )
     for text in ("", "1", "é", "源 😀", "a" * 300, "not there"):
         rows = [row for row, one in enumerate(texts) if one == text]
         assert index.rows_of_subject(text).tolist() == rows
-        assert index.rows_of_trace(text).tolist() == rows
         assert index.rows_of_id(text).tolist() == [row for row, one in enumerate(ids) if one == text]
+
+
+def test_traces_are_found_by_their_ids(tmp_path: Path) -> None:
+    traces = [f"{number:032x}" for number in (0xABC, 0xDEF, 0xABC, 1 << 40 | 0xABC)]
+    hashes = np.array([keys.trace_hash(one) for one in traces], np.uint32)
+    index = build(tmp_path, [0] * 9, traces=(hashes, np.array([2, 3, 5, 8], np.uint32)))
+    assert index.rows_of_trace(traces[1]).tolist() == [3]
+    assert index.rows_of_trace(traces[0]).tolist() == [2, 5, 8]
+    for malformed in ("", "abc", traces[0].upper(), traces[0] + "0", "g" * 32, "0" * 32, traces[0] + "\n"):
+        assert index.rows_of_trace(malformed).tolist() == []
 
 
 def test_a_large_index_is_found_in_whole_and_is_small(tmp_path: Path) -> None:
@@ -113,9 +121,11 @@ def test_ids_that_many_sources_use_do_not_crowd_the_filter() -> None:
 def test_an_empty_index_finds_nothing(tmp_path: Path) -> None:
     index = build(tmp_path, [])
     assert [len(found) for found in index.candidates(np.arange(10, dtype=np.uint64))] == [0, 0]
-    assert [len(index.rows_of_id("1")), len(index.rows_of_subject("1")), len(index.rows_of_trace("1"))] == [
-        0
-    ] * 3
+    assert [
+        len(index.rows_of_id("1")),
+        len(index.rows_of_subject("1")),
+        len(index.rows_of_trace("1" * 32)),
+    ] == [0] * 3
 
 
 def test_a_segment_has_no_more_rows_than_an_index_can_number(tmp_path: Path) -> None:
