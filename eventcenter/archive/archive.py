@@ -1,10 +1,13 @@
 """One tenant's archive: opened when needed, read by many, written by the loader."""
 
 import contextlib
+import math
+import shutil
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +16,9 @@ import pyarrow as pa
 
 from eventcenter.archive import load as loading
 from eventcenter.archive import promotion
-from eventcenter.archive.instance import Also, Instance, sync
-from eventcenter.archive.manifest import Fresh, Layout, Segment
+from eventcenter.archive.instance import Also, Instance
+from eventcenter.archive.manifest import Fresh, Layout, Segment, index_path, segment_path
+from eventcenter.durable import sync
 from eventcenter.errors import Unavailable
 from eventcenter.journal import Outcome, Position, ReadBlock
 
@@ -48,6 +52,14 @@ class Reader:
         """The result's rows, times as aware UTC datetimes."""
         rows: list[dict[str, Any]] = self.arrow(sql, parameters).to_pylist()
         return rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Copied:
+    """What a copy of an archive holds."""
+
+    events: int
+    last_seq: int
 
 
 @contextlib.contextmanager
@@ -248,6 +260,26 @@ class Archive:
                 copy.rename(main)
                 sync(self.folder)
                 return True
+
+    def copy_to(self, target: Path) -> Copied:
+        """Copy the archive as it is at this moment to the new folder `target`, durably.
+
+        Loading waits while the main file is copied, which holds the newest events; segments never change.
+        """
+        (target / "segments").mkdir(parents=True, mode=0o700)
+        with contextlib.ExitStack() as stack:
+            with self._write() as instance:
+                main = instance.copy_main()
+                reader = stack.enter_context(self.reader(timeout_s=math.inf))
+                shutil.move(main, target / "main.duckdb")
+            for segment in reader.layout.segments:
+                for path in (segment_path, index_path):
+                    shutil.copyfile(path(self.folder, segment.number), path(target, segment.number))
+            [counted] = reader.rows("SELECT count(*) AS events FROM events")
+            copied = Copied(events=counted["events"], last_seq=reader.last_seq)
+        for path in (*target.glob("segments/*"), target / "main.duckdb", target / "segments", target):
+            sync(path)
+        return copied
 
     def save_paths(self) -> None:
         """Write down what `note_paths` gathered."""

@@ -1,6 +1,5 @@
 """One tenant's open DuckDB instance: locked down, with its segments attached."""
 
-import os
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +13,7 @@ from eventcenter.archive.manifest import Fresh, Layout, Segment
 from eventcenter.archive.migrate import migrate
 from eventcenter.archive.relation import events, quoted
 from eventcenter.archive.seen import Seen
+from eventcenter.durable import sync
 from eventcenter.errors import Unavailable
 
 _THREADS = 2
@@ -187,15 +187,6 @@ class Instance:
             cursor.close()
             segment.index.close()
             remove_files(self.folder, segment.number)
-
-
-def sync(path: Path) -> None:
-    """Make what was written to a file, or what a folder lists, durable."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def remove_files(folder: Path, number: int) -> None:

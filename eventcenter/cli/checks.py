@@ -219,7 +219,7 @@ def journal(patient: Patient) -> Iterator[Finding]:
 
 
 def archives(patient: Patient) -> Iterator[Finding]:
-    from eventcenter.archive import Archives
+    from eventcenter.archive import Archives, examine
 
     folder = patient.settings.tenants_dir
     tenants = sorted(path for path in folder.glob("*") if path.is_dir()) if folder.is_dir() else []
@@ -241,11 +241,18 @@ def archives(patient: Patient) -> Iterator[Finding]:
         for place, path in enumerate(tenants, start=1):
             about = f"Archive {path.name[:8]}"
             try:
-                count = opened.tenant(path.name).query("SELECT count(*) AS events FROM events", [])
+                archive = opened.tenant(path.name)
+                wrong = list(examine(archive))
+                [count] = archive.query("SELECT count(*) AS events FROM events")
+                segments = len(archive.layout().segments)
             except Exception as error:  # noqa: BLE001 whatever the engine says about a damaged file
-                yield _bad(about, f"{path} does not open: {error}", "restore it from your backup")
-            else:
-                yield _good(about, f"{count[0]['events']} events")
+                yield _bad(about, f"{path} cannot be read: {error}", "restore it from your backup")
+                continue
+            for sentence in wrong:
+                yield _bad(about, sentence, "keep a copy of the folder and restore it from your backup")
+            if not wrong:
+                found = f"{count['events']} events, {segments} segments; counts and checksums are right"
+                yield _good(about, found)
             patient.progress(place / len(tenants))
     finally:
         opened.close()

@@ -7,6 +7,7 @@ import typer
 
 import eventcenter
 from eventcenter.cli.admin import tenant, token, user
+from eventcenter.cli.backup import backup, restore
 from eventcenter.cli.doctor import doctor
 from eventcenter.cli.import_command import import_files
 from eventcenter.cli.output import err
@@ -48,6 +49,8 @@ app.command()(serve)
 app.command()(dashboard)
 app.command()(send)
 app.command("import")(import_files)
+app.command()(backup)
+app.command()(restore)
 app.command()(doctor)
 app.add_typer(token, name="token")
 app.add_typer(tenant, name="tenant")

@@ -250,6 +250,18 @@ class BusCount:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Backup:
+    """A backup and how far it is: `state` is running, done or failed, `share` 0 to 1."""
+
+    name: str
+    state: str
+    share: float = 0.0
+    bytes: int = 0
+    events: int = 0
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Status:
     """How the tenant's flow stands: counts, and lags in seconds or events."""
 

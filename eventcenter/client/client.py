@@ -12,6 +12,7 @@ from eventcenter.client.answers import (
     AddedUser,
     AuditEntry,
     AuditPage,
+    Backup,
     Bus,
     CreatedToken,
     DeliveryDetail,
@@ -191,6 +192,14 @@ class Client:
 
     def status(self) -> Status:
         return self._get("/v1/status", Status)
+
+    # -- operators -----------------------------------------------------------------------------------
+
+    def start_backup(self, name: str | None = None) -> Backup:
+        return self._post("/v1/backups", {"name": name}, Backup)
+
+    def backup(self, name: str) -> Backup:
+        return self._get(f"/v1/backups/{quote(name, safe='')}", Backup)
 
     # -- targets, rules, deliveries ------------------------------------------------------------------
 
