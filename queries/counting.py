@@ -1,15 +1,14 @@
 """How many events there are: from the archive's counts, and from events only where counts do not tell."""
 
 from dataclasses import replace
-from datetime import datetime
 
 from eventcenter.archive.archive import Reader
-from eventcenter.clock import from_micros, to_micros
+from eventcenter.clock import to_micros
 from queries import parts
 from queries.histogram import Buckets
 from queries.request import By, EventFilter
 from queries.search import Counting, Statement, is_counted, time_column
-from queries.stretches import HOUR_US, Stretches, all_of, split
+from queries.stretches import Stretch, Stretches, all_of, hours_of, split
 
 _MINUTE_S = 60
 _HOUR_S = 3600
@@ -34,30 +33,28 @@ def series(
     return list(zip(*(found[name].to_pylist() for name in ("name", "bucket", "n")), strict=True))
 
 
-def ends(reader: Reader, which: EventFilter) -> tuple[datetime | None, datetime | None]:
-    """The first and the last moment of the events that pass, None without any."""
+def ends(reader: Reader, which: EventFilter) -> Stretch:
+    """The first and the last moment of the events that pass, in microseconds since 1970; None without any."""
     if not is_counted(which):
-        return _ends(reader, which)
+        return _ends(reader, which, (None, None))
     counting = Counting(by=None, time_field=which.time_field)
     counting.where_kind(which)
     [hours] = reader.rows(*counting.ends())
     if hours["first"] is None:
         return None, None
-    first, _ = _ends(reader, _within(which, hours["first"]))
-    _, last = _ends(reader, _within(which, hours["last"]))
+    first, _ = _ends(reader, which, hours_of(hours["first"], hours["first"]))
+    _, last = _ends(reader, which, hours_of(hours["last"], hours["last"]))
     return first, last
 
 
-def _ends(reader: Reader, which: EventFilter) -> tuple[datetime | None, datetime | None]:
-    statement = Statement(source=parts.source(parts.of_filter(reader.layout, which), which))
+def _ends(reader: Reader, which: EventFilter, stretch: Stretch) -> Stretch:
+    layout = parts.of_times(parts.of_filter(reader.layout, which), which.time_field, stretch)
+    statement = Statement(source=parts.source(layout, which))
     statement.where_filter(which)
-    column = time_column(which.time_field)
-    [row] = reader.rows(*statement.select(f"min({column}) AS first, max({column}) AS last"))
+    statement.where_micros(which.time_field, stretch)
+    moment = f"epoch_us({time_column(which.time_field)})"
+    [row] = reader.rows(*statement.select(f"min({moment}) AS first, max({moment}) AS last"))
     return row["first"], row["last"]
-
-
-def _within(which: EventFilter, hour: int) -> EventFilter:
-    return replace(which, from_=from_micros(hour * HOUR_US), to=from_micros((hour + 1) * HOUR_US))
 
 
 def _counting(reader: Reader, which: EventFilter, by: By | None, buckets: Buckets | None = None) -> Counting:
@@ -74,8 +71,7 @@ def _counting(reader: Reader, which: EventFilter, by: By | None, buckets: Bucket
     if pieces.whole is not None:
         counting.add_loose(pieces.whole)
     for micros in pieces.ragged:
-        from_, to = (None if end is None else from_micros(end) for end in micros)
-        layout = parts.of_times(reader.layout, which.time_field, from_, to)
+        layout = parts.of_times(reader.layout, which.time_field, micros)
         counting.add_events(parts.source(layout, which), micros)
     return counting
 

@@ -5,16 +5,15 @@ source and type say which events pass, the archive's counts tell how far back th
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any
 
 from eventcenter.archive.archive import Reader
-from eventcenter.clock import from_micros, to_micros
+from eventcenter.clock import to_micros
 from queries import parts
 from queries.request import EventFilter, SearchRequest
 from queries.search import ROW, Counting, Statement, is_counted, reads_json, time_column
-from queries.stretches import HOUR_US
+from queries.stretches import HOUR_US, hours_of
 
 _FIRST_WINDOW = 65_536
 _FIRST_WINDOW_OF_JSON = 8_192
@@ -157,34 +156,18 @@ def _by_hours(
         hour = row["hour"]
         if hour is None:
             break
-        low, high = (hour, edge) if newest else (edge, hour)
-        within = _narrowed(request, low, None if high is None else high + 1)
-        layout = parts.of_filter(parts.of_seqs(reader.layout, 1, bound), within)
-        statement = Statement(source=parts.source(layout, within))
+        within = hours_of(*((hour, edge) if newest else (edge, hour)))
+        layout = parts.of_filter(parts.of_seqs(reader.layout, 1, bound), request)
+        layout = parts.of_times(layout, request.time_field, within)
+        statement = Statement(source=parts.source(layout, request))
         statement.where_seqs(1, bound)
-        statement.where_filter(within)
+        statement.where_filter(request)
+        statement.where_micros(request.time_field, within)
         _where_behind(statement, request, start)
         found += _select(reader, statement, request, newest=newest, limit=limit - len(found))
         edge, partial = (hour - 1 if newest else hour + 1), False
         enough *= _GROWTH
     return found
-
-
-def _narrowed(request: SearchRequest, first_hour: int | None, end_hour: int | None) -> EventFilter:
-    low, high = (None if hour is None else from_micros(hour * HOUR_US) for hour in (first_hour, end_hour))
-    return replace(
-        EventFilter(**{name: getattr(request, name) for name in EventFilter.__dataclass_fields__}),
-        from_=_later(request.from_, low),
-        to=_earlier(request.to, high),
-    )
-
-
-def _later(one: datetime | None, other: datetime | None) -> datetime | None:
-    return max(each for each in (one, other) if each is not None) if one or other else None
-
-
-def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
-    return min(each for each in (one, other) if each is not None) if one or other else None
 
 
 def _where_behind(statement: Statement, request: SearchRequest, start: Start | None) -> None:

@@ -1,7 +1,6 @@
 """Which parts of an archive, and which rows of them, a question has to look at."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from functools import reduce
 
 import numpy as np
@@ -9,7 +8,9 @@ import numpy as np
 from eventcenter.archive.index import Rows
 from eventcenter.archive.manifest import Fresh, Layout, Segment
 from eventcenter.archive.relation import events
+from eventcenter.clock import to_micros
 from queries.request import EventFilter, TimeField
+from queries.stretches import Stretch, nearest
 
 _EVENTS_PER_ROW = 20_000
 """A row by its number costs about as much as so many rows in a scan."""
@@ -25,22 +26,27 @@ def of_seqs(layout: Layout, first: int, last: int) -> Layout:
     return Layout(fresh=fresh or layout.fresh[-1:], segments=segments)
 
 
-def of_times(layout: Layout, field: TimeField, from_: datetime | None, to: datetime | None) -> Layout:
-    """The parts that may hold events of the half-open range; of fresh ones none can be ruled out."""
+def of_times(layout: Layout, field: TimeField, stretch: Stretch) -> Layout:
+    """The parts that may hold events of the half-open stretch (µs since 1970); of fresh ones all may."""
+    from_, to = (None if end is None else nearest(end) for end in stretch)
     by_time = field == "time"
 
     def meets(one: Segment) -> bool:
         first, last = (
             (one.first_at, one.last_at) if by_time else (one.first_received_at, one.last_received_at)
         )
-        return (to is None or first < to) and (from_ is None or last >= from_)
+        return (to is None or first <= to) and (from_ is None or last >= from_)
 
     return Layout(fresh=layout.fresh, segments=tuple(filter(meets, layout.segments)))
 
 
 def of_filter(layout: Layout, which: EventFilter) -> Layout:
     """The parts that may hold events which pass the filter."""
-    return of_times(layout, which.time_field, which.from_, which.to)
+    stretch = (
+        None if which.from_ is None else to_micros(which.from_),
+        None if which.to is None else to_micros(which.to),
+    )
+    return of_times(layout, which.time_field, stretch)
 
 
 def first_seq_of(layout: Layout, seq: int) -> int:
@@ -86,7 +92,7 @@ def source(layout: Layout, which: EventFilter) -> str:
         return f"({events(layout, place=True)})"
     found = [(one, rows_of(one, which)) for one in layout.segments]
     many = tuple(one for one, rows in found if len(rows) * _EVENTS_PER_ROW > one.events)
-    few = [(one, rows) for one, rows in found if 0 < len(rows) * _EVENTS_PER_ROW <= one.events]
+    few = [(one, rows) for one, rows in found if len(rows) and one not in many]
     branches = []
     if layout.fresh or many:
         branches.append(events(Layout(fresh=layout.fresh, segments=many), place=True))

@@ -9,7 +9,7 @@ import msgspec
 
 from eventcenter.archive import Archives
 from eventcenter.archive.archive import Reader
-from eventcenter.clock import Clock
+from eventcenter.clock import Clock, to_micros
 from eventcenter.cursor import Cursors
 from eventcenter.errors import InvalidInput, NotFound
 from eventcenter.event import Event, StoredEvent
@@ -20,6 +20,7 @@ from queries.place import Place
 from queries.rejects import Reject, RejectPage, visible
 from queries.request import By, EventFilter, SearchRequest, SearchResult, check_limit
 from queries.statements import STATEMENTS
+from queries.stretches import nearest
 
 HistogramBy = Literal["type", "source", "bus", "none"]
 TOP_BY: tuple[By, ...] = ("type", "source", "bus", "subject")
@@ -210,13 +211,13 @@ class Queries:
             first, last = counting.ends(reader, replace(which, pattern=None))
             if to is None:
                 # By `time` the last event may lie anywhere, by received_at only the clock goes on.
-                ends = [last + _MICROSECOND] if last is not None else []
+                ends = [nearest(last + 1)] if last is not None else []
                 if which.time_field == "received_at" or last is None:
                     ends.append(self._clock.now())
                 to = max(ends)
             if from_ is None:
-                from_ = first if first is not None else to - timedelta(hours=1)
-        return from_, max(to, from_ + _MICROSECOND)
+                from_ = to - timedelta(hours=1) if first is None else min(nearest(first), to - _MICROSECOND)
+        return from_, max(to, nearest(to_micros(from_) + 1))
 
 
 def _events(reader: Reader, places: Sequence[pages.Found]) -> tuple[StoredEvent, ...]:

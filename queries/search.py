@@ -119,6 +119,10 @@ class Statement:
         else:
             self.where(self._node(node))
 
+    def where_micros(self, which: TimeField, stretch: Stretch) -> None:
+        """The moment lies in the half-open stretch, in microseconds since 1970."""
+        self.conditions += self._within_micros(which, stretch)
+
     def where_seqs(self, first: int, last: int) -> None:
         """The event's seq lies in first…last, both included."""
         self.where(f"seq BETWEEN {self.bind(first)} AND {self.bind(last)}")
@@ -141,6 +145,11 @@ class Statement:
     def select(self, what: str, tail: str = "") -> tuple[str, Mapping[str, object]]:
         """`SELECT what FROM source` under all conditions, and the parameters."""
         return f"SELECT {what} FROM {self.source} {self._under()} {tail}", self.parameters  # noqa: S608 see the module
+
+    def _within_micros(self, which: TimeField, stretch: Stretch) -> list[str]:
+        column = time_column(which)
+        ends = [None if end is None else f"make_timestamptz({self.bind(end)}::BIGINT)" for end in stretch]
+        return [f"{column} {sign} {end}" for sign, end in zip((">=", "<"), ends, strict=True) if end]
 
     def _under(self, *more: str) -> str:
         conditions = [*self.conditions, *more]
@@ -314,10 +323,8 @@ class Counting(Statement):
     def add_events(self, source: str, micros: Stretch) -> None:
         """Events of the range in microseconds since 1970, from a relation."""
         moment = f"epoch_us({time_column(self.time_field)})"
-        column = time_column(self.time_field)
-        ends = [None if end is None else f"make_timestamptz({self.bind(end)}::BIGINT)" for end in micros]
-        within = [f"{column} {sign} {end}" for sign, end in zip((">=", "<"), ends, strict=True) if end]
-        self._add(source, self._bucket(moment, 1), "count(*)", self._under(*within))
+        where = self._under(*self._within_micros(self.time_field, micros))
+        self._add(source, self._bucket(moment, 1), "count(*)", where)
 
     def total(self) -> tuple[str, Mapping[str, object]]:
         """One row (n)."""

@@ -1,13 +1,19 @@
 """Which part of a time range whole hours and whole minutes cover, and what is left at its ends."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from eventcenter.archive.rollup import MINUTE_US
+from eventcenter.clock import from_micros, to_micros
 
 HOUR_MINUTES = 60
 HOUR_US = HOUR_MINUTES * MINUTE_US
 Stretch = tuple[int | None, int | None]
 """From, included, and to, not included; None where it has no end."""
+
+
+_FIRST = to_micros(datetime.min.replace(tzinfo=UTC))
+_LAST = to_micros(datetime.max.replace(tzinfo=UTC))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,3 +65,13 @@ def split(first_us: int | None, last_us: int | None, *, hours: bool) -> Stretche
 def all_of(first_us: int | None, last_us: int | None) -> Stretches:
     """The range as one ragged piece: for what the counts cannot tell."""
     return Stretches(ragged=((first_us, last_us),))
+
+
+def hours_of(first: int | None, last: int | None) -> Stretch:
+    """The hours first…last, both included, in microseconds since 1970."""
+    return None if first is None else first * HOUR_US, None if last is None else (last + 1) * HOUR_US
+
+
+def nearest(micros: int) -> datetime:
+    """The moment, or the nearest that can be told: an offset may move the year 9999 beyond its end."""
+    return from_micros(min(max(micros, _FIRST), _LAST))
