@@ -180,6 +180,53 @@ def test_a_failed_load_leaves_nothing(archive: Archive) -> None:
     assert len(ids(archive)) == 1
 
 
+def test_rows_lie_in_the_order_of_seq_however_many_come_at_once(archive: Archive) -> None:
+    blocks = [block(n, *(event(f"{n}-{i}", b'"%d"' % i * 40) for i in range(2500))) for n in range(20)]
+    archive.load(JOURNAL, "main", blocks)
+    rows = archive.query(
+        "SELECT count(*) AS n, bool_and(seq = rowid + 1 AND data LIKE '\"%') AS ordered FROM fresh_1"
+    )
+    assert rows == [{"n": 50_000, "ordered": True}]
+    [first, last] = archive.query("SELECT id FROM events WHERE seq IN (1, 50000) ORDER BY seq")
+    assert (first["id"], last["id"]) == ("0-0", "19-2499")
+
+
+def test_each_bus_counts_what_was_stored_in_it(archive: Archive) -> None:
+    archive.load(JOURNAL, "main", [block(0, event(1), event(2)), block(1, event(1), bus="c")])
+    archive.load(JOURNAL, "main", [block(2, event(2), event(3)), block(3, event(1), bus="c")])
+    archive.load(JOURNAL, "main", [block(4, event(9), bus="d")])
+    held = archive.query(
+        "SELECT bus, events, epoch_us(last_received_at) - ? AS at FROM buses ORDER BY bus", [START]
+    )
+    assert held == [
+        {"bus": "b", "events": 3, "at": 2},
+        {"bus": "c", "events": 1, "at": 1},
+        {"bus": "d", "events": 1, "at": 4},
+    ]
+
+
+def test_lines_longer_than_what_is_parsed_at_once_are_loaded(archive: Archive) -> None:
+    long = b'"' + b"x" * (3 << 20) + b'"'
+    [outcome] = archive.load(JOURNAL, "main", [block(0, event(1), event(2, long), event(3))])
+    assert outcome.stored == 3
+    assert archive.query("SELECT data FROM events WHERE id = '2'")[0]["data"].encode() == long
+
+
+@pytest.mark.parametrize("missing", [0, 1, 2])
+def test_a_line_without_id_source_or_type_is_poison(archive: Archive, missing: int) -> None:
+    fields = encode_line(event(1)).split(b"\t")
+    fields[missing] = b""
+    bad = ReadBlock(
+        position=Position(1, 0),
+        received_at=START,
+        block=Block(kind=BlockKind.EVENTS, tenant="t1", bus="b", payload=b"\t".join(fields), count=1),
+    )
+    with pytest.raises(Poison, match="a line has no"):
+        archive.load(JOURNAL, "main", [bad])
+    good, rejects = archive.readable(bad)
+    assert (good, len(rejects)) == ([], 1)
+
+
 @settings(max_examples=25, deadline=None)
 @given(batches=st.lists(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 1)), max_size=6), max_size=6))
 def test_the_archive_agrees_with_a_plain_model(
@@ -210,7 +257,11 @@ def test_the_archive_agrees_with_a_plain_model(
 
 def test_a_query_cannot_write_and_cannot_read_files(archive: Archive) -> None:
     archive.load(JOURNAL, "main", [block(0, event(1))])
-    for sql in ("DELETE FROM fresh_1", "SELECT * FROM read_text('/etc/hostname')", "COPY fresh_1 TO '/tmp/x'"):
+    for sql in (
+        "DELETE FROM fresh_1",
+        "SELECT * FROM read_text('/etc/hostname')",
+        "COPY fresh_1 TO '/tmp/x'",
+    ):
         with pytest.raises(Exception, match=r"read-only|disabled"):
             archive.query(sql)
     assert len(ids(archive)) == 1
