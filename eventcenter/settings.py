@@ -57,6 +57,7 @@ class Settings:
     archive_memory_bytes: int = 768 * MIB
     archive_open_tenants: int = 16
     settling_memory_bytes: int = 384 * MIB
+    retention_every_s: float = 600.0
     query_timeout_s: float = 30.0
     query_max_rows: int = 100_000
     query_result_bytes: int = 32 * MIB
@@ -143,6 +144,7 @@ HELP: Mapping[str, str] = {
     "archive_memory_bytes": "Memory of all open archives together.",
     "archive_open_tenants": "Most archives open at once.",
     "settling_memory_bytes": "Memory for sorting when events are settled; more spills to disk.",
+    "retention_every_s": "Seconds from one look for events that are too old or too many to the next.",
     "query_timeout_s": "Longest time that a query may take, in seconds.",
     "query_max_rows": "Most rows that `limit` of a SQL query may ask for; without one it is 10,000.",
     "query_result_bytes": "Largest result of a SQL query, in bytes; what is beyond is cut.",

@@ -9,7 +9,7 @@ from eventcenter.errors import Conflict, NotFound
 from eventcenter.store import Store
 from eventcenter.store.audit import audit
 from eventcenter.store.bootstrap import DEFAULT_BUS
-from eventcenter.store.models import Bus, Rule
+from eventcenter.store.models import Bus, Hold, RetentionRow, Rule
 from eventcenter.store.sql import Session, select
 
 BusStatistics = Callable[[str], Mapping[str, tuple[int, datetime | None]]]
@@ -60,7 +60,8 @@ class Buses:
     def delete(self, who: Principal, name: str) -> None:
         """Remove an empty bus.
 
-        Raises NotFound; Conflict for `default`, for a bus that holds events, and for one that a rule names.
+        Raises NotFound; Conflict for `default`, for a bus that holds events, for one that a rule names, and
+        for one under a legal hold. Its retention policy goes with it.
         """
         tenant_id = who.require(Role.ADMIN)
         if name == DEFAULT_BUS:
@@ -93,6 +94,16 @@ class Buses:
                     rule="a bus that a rule names stays",
                     remedy="change or delete these rules first",
                 )
+            if session.get(Hold, (tenant_id, name)) is not None:
+                raise Conflict(
+                    "The bus is under a legal hold.",
+                    value=name,
+                    rule="a bus stays as long as its hold",
+                    remedy="lift the hold first",
+                )
+            policy = session.get(RetentionRow, (tenant_id, name))
+            if policy is not None:
+                session.delete(policy)
             session.delete(bus)
             audit(session, who, "bus.delete", f"bus:{name}")
 

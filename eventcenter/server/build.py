@@ -17,6 +17,8 @@ from eventcenter.archive import Archives, Settler
 from eventcenter.clock import Clock, SystemClock
 from eventcenter.errors import Unavailable
 from eventcenter.housekeeping import Housekeeping
+from eventcenter.retention import Retention
+from eventcenter.retention import api as retention_api
 from eventcenter.server import metrics, status
 from eventcenter.settings import Settings
 from eventcenter.store import Store
@@ -78,6 +80,14 @@ class Server:
             memory_bytes=settings.settling_memory_bytes,
             disk_floor_bytes=settings.disk_floor_bytes,
         )
+        self.retention = Retention(
+            store=self.store,
+            archives=self.archives,
+            secrets=secrets,
+            settings=settings,
+            key=cursor_key,
+            make_scratch=self.settler.scratch,
+        )
         self.housekeeping = Housekeeping(store=self.store, settings=settings, clock=clock)
         self._stop = threading.Event()
         self._threads = [
@@ -85,6 +95,7 @@ class Server:
             for name, loop in (
                 ("loader", self.loader.run),
                 ("settler", self.settler.run),
+                ("retention", self.retention.keeper.run),
                 ("rules", self.alerts.run_engine),
                 ("delivery", self.alerts.run_delivery),
             )
@@ -101,6 +112,7 @@ class Server:
                 queries.api.router(self.queries),
                 queries.query_api.router(self.sql),
                 alerts.api.router(self.alerts),
+                retention_api.router(self.retention),
                 status.router(self.queries, self.alerts, self.loader),
             ],
             ready_checks=[self.store.require_current, *map(_alive, self._threads)],
@@ -117,6 +129,7 @@ class Server:
         """End the loops after the step they are in, then close archives and store."""
         self._stop.set()
         self.alerts.wake()
+        self.retention.keeper.wake()
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(_STOP_S)
@@ -136,6 +149,7 @@ class Server:
         yield "loader_lag_seconds", {}, self.loader.lag_s()
         yield "loader_stuck_tenants", {}, len(self.loader.stuck())
         yield "settling_steps", {}, self.settler.steps
+        yield "events_removed", {}, self.retention.keeper.removed_events
         tenants = self.store.read(lambda session: list(session.scalars(select(Tenant).order_by(Tenant.name))))
         settling = self.settler.progress
         for tenant in tenants:

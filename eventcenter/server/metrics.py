@@ -20,6 +20,7 @@ _GAUGES: Mapping[str, str] = {
 _COUNTERS: Mapping[str, str] = {
     "events_archived": "Events archived since the start.",
     "settling_steps": "Segments made since the start.",
+    "events_removed": "Events removed by retention and deletions since the start.",
     "journal_damages": "Damaged stretches of journal files found since the start.",
 }
 
