@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -278,7 +279,11 @@ def test_an_archive_of_another_format_is_refused(tmp_path: Path) -> None:
     pool = Archives(tmp_path)
     archive = pool.tenant("t1")
     archive.load(JOURNAL, "main", [block(0, event(1))])
-    archive.write(lambda connection: connection.execute("UPDATE format SET version = 99"))
+
+    def from_tomorrow(connection: duckdb.DuckDBPyConnection) -> None:
+        connection.execute("UPDATE format SET version = 99")
+
+    archive.write(from_tomorrow)
     pool.close()
     again = Archives(tmp_path)
     with pytest.raises(Conflict, match="format 99"):
