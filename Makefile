@@ -18,10 +18,10 @@ UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate
 help: ## say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-up: $(VENV)/.runtime ## install, start everything, stop all on Ctrl-C (DEMO=1 also feeds the demo)
+up: $(VENV)/.compiled ## install, start everything, stop all on Ctrl-C (DEMO=1 also feeds the demo)
 	@exec $(BIN)/eventcenter up $(if $(filter-out 0 no false,$(DEMO)),--demo)
 
-test: $(VENV)/.dev ## the tests; those whose browser, node or curl is missing are skipped and say so
+test: $(VENV)/.dev $(VENV)/.compiled ## the tests; those whose browser, node or curl is missing are skipped and say so
 	$(PYTEST)
 
 check: lint types imports pytest ## what CI runs: ruff, mypy --strict, import-linter, all tests
@@ -36,13 +36,13 @@ types: $(VENV)/.dev
 imports: $(VENV)/.dev
 	$(BIN)/lint-imports
 
-pytest: $(VENV)/.dev
+pytest: $(VENV)/.dev $(VENV)/.compiled
 	$(PYTEST)
 
-soak: $(VENV)/.dev ## the long crash tests
+soak: $(VENV)/.dev $(VENV)/.compiled ## the long crash tests
 	$(BIN)/python -m pytest -m soak -s -o timeout=0
 
-bench: $(VENV)/.dev ## the benchmarks; they print ratios
+bench: $(VENV)/.dev $(VENV)/.compiled ## the benchmarks; they print ratios
 	$(BIN)/python -m pytest -m bench -s -o timeout=0
 
 screenshots: $(VENV)/.dev ## every page, light and dark, empty and full, both languages
@@ -71,6 +71,11 @@ $(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(VENV)/.made
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
 	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.compiled: $(wildcard ingest/validation/scan/*.py) $(VENV)/.runtime
+	@echo "Compiling the check of events (once, and after changes; half a minute)…"
+	@$(BIN)/python -m ingest.validation.scan
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime

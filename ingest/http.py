@@ -34,7 +34,10 @@ _log = structlog.get_logger(__name__)
 _PREFIX = "/v1/buses/"
 _SUFFIX = "/events"
 SMALL_BODY = 64 << 10
-"""Up to here a body is checked in this process."""
+"""Up to here a body with one event is checked in this process."""
+_SMALL_BATCH = 16 << 10
+"""The same for one with many, which the workers check ten times as fast."""
+_OF_MANY = frozenset({Mode.BATCHED, Mode.LINES})
 _BYTES_IN_HAND = 512 << 20
 _SHOWN_ERROR = 2000
 _REMEMBER_S = 0.05
@@ -153,7 +156,8 @@ class Application:
             self.in_hand += len(body) - size
             size = len(body)
             event_headers = headers_of(raw_headers) if mode is Mode.BINARY else []
-            if self._pool is None or len(body) <= SMALL_BODY:
+            small = _SMALL_BATCH if mode in _OF_MANY else SMALL_BODY
+            if self._pool is None or len(body) <= small:
                 checked = read(mode, event_headers, body, self.limits)
             else:
                 checked = await self._pool.check(mode, event_headers, body)

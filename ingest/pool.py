@@ -13,7 +13,7 @@ import structlog
 
 from eventcenter.errors import Unavailable
 from ingest.bindings import Mode
-from ingest.validation import Checked, Limits
+from ingest.validation import Checked, Limits, scanner
 from ingest.worker import Answer, Request, receive_message, send_message
 
 _log = structlog.get_logger(__name__)
@@ -106,6 +106,11 @@ class Pool:
 
     def start(self) -> None:
         """Start the processes; without it each starts with its first body."""
+        if not scanner.is_possible():
+            _log.warning(
+                "numba is missing, so events are checked one by one, which takes ten times as long",
+                remedy="run it on a Python that numba has a release for",
+            )
         for worker in self._workers:
             worker.start()
 

@@ -1,80 +1,83 @@
-"""Checks a body of many events: all at once where all are good, else in ever smaller groups."""
+"""Checks a body of many events: the scan reads it all, and the exact check decides where it is in doubt."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from eventcenter.errors import EventCenterError, InvalidInput, TooLarge
-from ingest.validation import fast, quick
+from ingest.validation import quick, scanner
 from ingest.validation.checked import Checked, Reject, reject
 from ingest.validation.exact import line_of_json
 from ingest.validation.json_text import broken, decode_utf8, too_deep
 from ingest.validation.limits import MAX_EVENTS_PER_BODY, Limits
+from ingest.validation.scanned import Body, Scanned
 
-_GROUP = 64
 _SPACE = " \t\n\r"
+_BLANK = b" \t\r"
 _BOUNDS = json.JSONDecoder(parse_int=len, parse_float=len, parse_constant=len)
 """Finds where a value ends, whatever is in it."""
 
 
-def check_lines(body: bytes, limits: Limits) -> Checked:
-    """The events of newline-delimited JSON; empty lines count for nothing. Raises TooLarge."""
+def check_lines(body: Body, limits: Limits) -> Checked:
+    """The events of newline-delimited JSON; lines of whitespace count for nothing. Raises TooLarge."""
+    scanned = scanner.scan(body, scanner.LINES, limits)
+    if scanned is not None:
+        return _decided(scanned, body, limits)
+    body = bytes(body)
     if body.count(b"\n") >= MAX_EVENTS_PER_BODY:
         raise too_many()
-    parts = body.split(b"\n")
-    if not parts[-1]:
-        parts.pop()
-    if b"" in parts or b"\r" in parts:
-        parts = [part for part in parts if part.strip()]
-    return check_many(parts, limits)
+    return _one_by_one((part for part in body.split(b"\n") if part.strip(_BLANK)), limits)
 
 
-def check_array(body: bytes, limits: Limits) -> Checked:
+def check_array(body: Body, limits: Limits) -> Checked:
     """The events of a JSON array (batched mode); the empty one is legal.
 
     Raises InvalidInput where the body is no array whose elements can be told apart, TooLarge.
     """
-    quick = fast.lines_of_array(body, limits)
-    if quick is not None and quick[1] <= MAX_EVENTS_PER_BODY:
-        return Checked(payload=quick[0], count=quick[1])
-    return check_many(_elements(body, limits), limits)
+    scanned = scanner.scan(body, scanner.ARRAY, limits)
+    if scanned is not None:
+        return _decided(scanned, body, limits)
+    return _one_by_one(_elements(bytes(body), limits), limits)
 
 
-def check_one(raw: bytes, limits: Limits) -> Checked:
+def check_one(raw: Body, limits: Limits) -> Checked:
     """The one event of a structured body; refused events are told, not raised."""
-    line = quick.line_of_json(raw, limits)
-    if line is not None:
-        return Checked(payload=line, count=1)
-    try:
-        return Checked(payload=line_of_json(raw, limits), count=1)
-    except EventCenterError as error:
-        return Checked(payload=b"", count=0, rejects=(reject(0, error, raw, limits.max_event_bytes),))
+    scanned = scanner.scan(raw, scanner.ONE, limits)
+    if scanned is not None:
+        return _decided(scanned, raw, limits)
+    return _one_by_one((bytes(raw),), limits)
 
 
-def check_many(parts: Sequence[bytes], limits: Limits) -> Checked:
+def _one_by_one(parts: Iterable[bytes], limits: Limits) -> Checked:
     """The events of JSON texts, one each."""
-    if not parts:
-        return Checked(payload=b"", count=0)
-    if len(parts) == 1:
-        return check_one(parts[0], limits)
-    payload = fast.lines_of(parts, limits)
-    if payload is not None:
-        return Checked(payload=payload, count=len(parts))
-    good: list[bytes] = []
+    lines: list[bytes | memoryview] = []
     rejects: list[Reject] = []
-    for start in range(0, len(parts), _GROUP):
-        group = parts[start : start + _GROUP]
-        payload = fast.lines_of(group, limits) if len(group) < len(parts) else None
-        if payload is not None:
-            good.append(payload)
-            continue
-        for index, part in enumerate(group, start):
-            line = quick.line_of_json(part, limits)
-            try:
-                good.append(line_of_json(part, limits) if line is None else line)
-            except EventCenterError as error:
-                rejects.append(reject(index, error, part, limits.max_event_bytes))
-    payload = b"".join(good)
-    return Checked(payload=payload, count=len(parts) - len(rejects), rejects=tuple(rejects))
+    for index, part in enumerate(parts):
+        _decide(index, part, limits, lines, rejects)
+    return Checked(payload=b"".join(lines), count=len(lines), rejects=tuple(rejects))
+
+
+def _decided(scanned: Scanned, body: Body, limits: Limits) -> Checked:
+    """The events of a scanned body, those in doubt decided."""
+    lines: list[bytes | memoryview] = []
+    rejects: list[Reject] = []
+    done = 0
+    for doubt in scanned.doubts:
+        lines.append(scanned.lines[done : doubt.at])
+        done = doubt.at
+        _decide(doubt.index, bytes(body[doubt.start : doubt.end]), limits, lines, rejects)
+    lines.append(scanned.lines[done:])
+    return Checked(payload=b"".join(lines), count=scanned.count - len(rejects), rejects=tuple(rejects))
+
+
+def _decide(
+    index: int, part: bytes, limits: Limits, lines: list[bytes | memoryview], rejects: list[Reject]
+) -> None:
+    """Add the line or the reject of the event in the JSON text."""
+    line = quick.line_of_json(part, limits)
+    try:
+        lines.append(line_of_json(part, limits) if line is None else line)
+    except EventCenterError as error:
+        rejects.append(reject(index, error, part, limits.max_event_bytes))
 
 
 def too_many() -> TooLarge:

@@ -1,18 +1,24 @@
-"""The check of many events in C and the exact check of one write the same bytes, whatever comes."""
+"""The scan of many events, the quick check of one and the exact one write the same bytes, whatever comes."""
 
+import contextlib
 import json
+import random
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from eventcenter.errors import EventCenterError
 from eventcenter.event import decode_line, encode_line
 from ingest.bindings import binary
-from ingest.validation import Limits, check_array, check_lines, fast, quick
+from ingest.validation import Limits, check_array, check_lines, quick, scanner
 from ingest.validation.exact import event_of_json, line_of_json
+from tests.ingest.fuzz import compare
+from tests.support.scan import sure, unloaded
 
+pytestmark = pytest.mark.usefixtures("scan")
 LIMITS = Limits()
 TEXT = st.text(max_size=6) | st.sampled_from(
     ["", "a", "名", "\u007f", "\u0085", "\t", "\u2028", "😀", '"', "\\", "%s"]
@@ -131,26 +137,32 @@ def line_or_none(check: Callable[[bytes, Limits], bytes], raw: bytes) -> bytes |
         return None
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=400)
 @given(events())
 @example(b'{"specversion":"1.0","id":"1","source":"/s","type":"t","num":1.0}')
 @example(b'{"specversion":"1.0","id":"1","source":"/s","type":"t","ext":"%(id)s"}')
 @example(b'{"specversion":"1.0","id":"1","source":"/s","type":"t","time":"0001-01-01T00:00:00+01:00"}')
-def test_what_the_fast_check_takes_the_exact_check_takes_alike(raw: bytes) -> None:
-    quick = fast.lines_of((raw,), LIMITS)
-    if quick is not None:
-        assert quick == line_of_json(raw, LIMITS)
+def test_what_the_scan_takes_the_exact_check_takes_alike(raw: bytes) -> None:
+    line = sure(raw)
+    if line is not None:
+        assert line == line_of_json(raw, LIMITS)
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.lists(events(), min_size=1, max_size=12))
+@given(st.lists(events(), min_size=1, max_size=12), st.booleans())
 @example(
     [
         b'{"specversion":"1.0","id":"1","source":"/s","type":"t"}',
         b'{"subject":0,"specversion":"1.0","id":"1","source":"/s","type":"t"}',
-    ]
+    ],
+    True,
 )
-def test_many_are_what_each_is_alone(parts: list[bytes]) -> None:
+def test_many_are_what_each_is_alone(parts: list[bytes], with_scan: bool) -> None:
+    with contextlib.nullcontext() if with_scan else unloaded():
+        _many(parts)
+
+
+def _many(parts: list[bytes]) -> None:
     alone = [line_or_none(line_of_json, part) for part in parts]
     # A raw line feed cannot be in a part, so that both bodies of many can carry them.
     for checked in (check_lines(b"\n".join(parts), LIMITS), _array(parts)):
@@ -182,17 +194,61 @@ def test_what_is_accepted_reads_back(parts: list[bytes]) -> None:
             assert decode_line(line) == event_of_json(part, LIMITS)
 
 
-def test_the_common_case_takes_the_fast_path() -> None:
+COMMON = [
+    ',"subject":"a","time":"2026-11-01T00:00:00.1+08:00","datacontenttype":"application/json","data":{"a":[1.0]}',
+    ',"traceparent":"00-1","num":1,"yes":true,"no":false,"data":"x"',
+    ',"low":-2147483648,"high":2147483647,"zero":0',
+    ',"zz":"1","b2":"2","b":"3","a":"4"',
+    ',"datacontenttype":"text/plain","data":"x"',
+    ',"datacontenttype":"text/plain; charset=utf-8","data":"x"',
+    ',"datacontenttype":"application/cloudevents+json","data":"x"',
+    ',"datacontenttype":"application\\/json","data":1',
+    ',"datacontenttype":"text/xml","data":"<a href=\\"b\\"/>"',
+    ',"ext":"\\"quoted\\" \\\\ \\/","dataschema":"urn:x"',
+    ',"dataschema":"https://example.com/a.json#x"',
+    ',"subject":"订单/一","ext":"名字 😀"',
+    ',"subject":"\\u8ba2\\u5355/\\ud83d\\ude00","ext":"\\u540d \\u0022\\u005c"',
+    ',"subject":null,"time":null,"datacontenttype":null,"ext":null,"data":null',
+    ',"time":"2026-11-01t23:59:59z"',
+    ',"time":"2024-02-29T00:00:00.123456789-23:59"',
+    ',"data":"\\u4e2d\\n\\t\\ud83d\\ude00 中文"',
+    ',"data":{"k:{\\"type\\":\\"Ready\\"}":1,"名":2,"":3}',
+    ',"data":[-0,0.1e-7,1E+400,-1.5,10000000000000000000000000,[],{},[{}],"",true,false,null]',
+    ',"data":{\t"a" : [ 1 , 2 ] ,\r"b":{ }}',
+    ',"data_base64":"AAE="',
+    ',"data_base64":""',
+    ',"data":' + json.dumps({f"key{number}": {"a": number, "b": [number]} for number in range(3000)}),
+    ',"data":' + '{"a":[' * 31 + "1" + "]}" * 31,
+    ',"data":' + json.dumps("x" * 20_000),
+    "",
+]
+
+
+@pytest.mark.parametrize("more", COMMON)
+def test_the_common_case_is_not_in_doubt(more: str) -> None:
     """Otherwise it would be correct and slow, and nothing would tell."""
     base = '"specversion":"1.0","id":"1","source":"/s","type":"t"'
-    for more in (
-        ',"subject":"a","time":"2026-11-01T00:00:00.1+08:00","datacontenttype":"application/json","data":{"a":[1.0]}',
-        ',"traceparent":"00-1","num":1,"yes":true,"data":"x"',
-        ',"datacontenttype":"text/plain","data":"x"',
-        ',"ext":"\\"quoted\\"","dataschema":"urn:x"',
-        "",
-    ):
-        assert fast.lines_of([f"{{{base}{more}}}".encode(), f"{{{base}}}".encode()], LIMITS) is not None, more
+    first, last, spaced = (
+        f"{{{base}{more}}}",
+        f"{{{more[1:]}{',' if more else ''}{base}}}",
+        f" {{ {base}{more} }} \r",
+    )
+    for raw in (first, last, spaced, f"{{{base}{more}}}".replace('":', '" : ', 3)):
+        assert sure(raw.encode()) == line_of_json(raw.encode(), LIMITS)
+
+
+def test_pretty_printed_events_are_not_in_doubt() -> None:
+    event = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "data": {"a": [1, {"b": "\n  x"}]}}
+    body = json.dumps([event, event], indent=2).encode()
+    scanned = scanner.scan(body, scanner.ARRAY, LIMITS)
+    assert scanned is not None
+    assert (scanned.count, scanned.doubts) == (2, [])
+    assert bytes(scanned.lines) == line_of_json(json.dumps(event, indent=2).encode(), LIMITS) * 2
+
+
+def test_mutated_events_agree() -> None:
+    """The short form of `python -m tests.ingest.fuzz SEED COUNT`."""
+    compare(seed=random.SystemRandom().randrange(1 << 30), count=3000)
 
 
 @settings(deadline=None, max_examples=200)
@@ -231,10 +287,3 @@ def test_binary_mode_agrees_with_its_quick_way(
     line = binary.quick_line(headers, raw, LIMITS)
     if line is not None:
         assert line == encode_line(binary.event_of_binary(headers, raw, LIMITS))
-
-
-def test_events_without_data_do_not_spoil_those_whose_data_is_known() -> None:
-    base = '"specversion":"1.0","id":"1","source":"/s","type":"known"'
-    full, bare, other = (f"{{{base}{more}}}".encode() for more in (',"data":{"a":1}', "", ',"data":"x"'))
-    for parts in ([full] * 40, [full, bare], [bare, other], [bare, bare]):
-        assert fast.lines_of(parts, LIMITS) is not None
