@@ -3,12 +3,14 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
+from fastapi.responses import StreamingResponse
 
 from eventcenter.web.auth import Viewer
 from queries import answers, shapes
 from queries.runner import Queries
 
 _JSON = "application/json"
+PARQUET = "application/vnd.apache.parquet"
 
 
 def router(queries: Queries) -> APIRouter:
@@ -35,6 +37,17 @@ def _events(queries: Queries) -> APIRouter:
     def top(who: Viewer, asked: Annotated[shapes.TopParameters, Query()]) -> Response:
         found = queries.top(who.tenant, asked.filter(), by=asked.by, limit=asked.limit)
         return _answer({"items": [{"value": value, "count": count} for value, count in found]})
+
+    @router.get(
+        "/export",
+        summary="Events as a Parquet file",
+        response_class=StreamingResponse,
+        responses={200: {"content": {PARQUET: {}}}},
+    )
+    def export(who: Viewer, asked: Annotated[shapes.FilterParameters, Query()]) -> StreamingResponse:
+        found = queries.export(who.tenant, asked.filter())
+        named = {"Content-Disposition": 'attachment; filename="events.parquet"'}
+        return StreamingResponse(found, media_type=PARQUET, headers=named)
 
     @router.get("/{seq}", summary="One event", response_model=shapes.EnvelopeShape)
     def event(who: Viewer, seq: int) -> Response:

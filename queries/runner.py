@@ -1,6 +1,6 @@
 """Questions about one tenant's events, answered from its archive."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -15,7 +15,8 @@ from eventcenter.errors import InvalidInput, NotFound
 from eventcenter.event import Event, StoredEvent
 from eventcenter.pattern import EventPattern
 from queries import counting, pages
-from queries.histogram import MAX_TOP, Histogram, choose_buckets, complete
+from queries.export import parquet
+from queries.histogram import MAX_TOP, Histogram, choose_buckets
 from queries.place import Place
 from queries.rejects import Reject, RejectPage, visible
 from queries.request import By, EventFilter, SearchRequest, SearchResult, check_limit
@@ -142,10 +143,10 @@ class Queries:
         with self._archives.tenant(tenant_id).reader() as reader:
             from_, to = self._range(reader, which)
             buckets = choose_buckets(from_, to, step)
-            rows = counting.series(
+            series = counting.series(
                 reader, replace(which, from_=from_, to=to), None if by == "none" else by, buckets, top
             )
-        return Histogram(buckets=buckets, series=complete(buckets, rows, grouped=by != "none"))
+        return Histogram(buckets=buckets, series=series)
 
     def top(
         self, tenant_id: str, which: EventFilter, *, by: By = "type", limit: int = 10
@@ -164,6 +165,10 @@ class Queries:
             rows = reader.rows(STATEMENTS["bus_totals"])
         buses = {row["bus"]: (row["events"], row["last_received_at"].astimezone(UTC)) for row in rows}
         return {"events": sum(row["events"] for row in rows), **totals, "buses": buses}
+
+    def export(self, tenant_id: str, which: EventFilter) -> Iterator[bytes]:
+        """Matching events as a Parquet file, piece by piece; see `queries.export`."""
+        return parquet(self._archives, tenant_id, which)
 
     # -- rejects -----------------------------------------------------------------------------------
 

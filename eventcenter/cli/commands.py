@@ -9,8 +9,10 @@ import eventcenter
 from eventcenter.cli.admin import tenant, token, user
 from eventcenter.cli.backup import backup, restore
 from eventcenter.cli.doctor import doctor
+from eventcenter.cli.export import export
 from eventcenter.cli.import_command import import_files
 from eventcenter.cli.output import err
+from eventcenter.cli.retention import delete_subject, retention
 from eventcenter.cli.send import send
 from eventcenter.cli.up import dashboard, serve, up
 from eventcenter.errors import EventCenterError
@@ -49,9 +51,12 @@ app.command()(serve)
 app.command()(dashboard)
 app.command()(send)
 app.command("import")(import_files)
+app.command()(export)
 app.command()(backup)
 app.command()(restore)
 app.command()(doctor)
+app.add_typer(retention, name="retention")
+app.command("delete-subject")(delete_subject)
 app.add_typer(token, name="token")
 app.add_typer(tenant, name="tenant")
 app.add_typer(user, name="user")

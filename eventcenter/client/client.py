@@ -1,6 +1,6 @@
 """The synchronous client: httpx underneath, one method per route."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
@@ -168,6 +168,29 @@ class Client:
     ) -> EventPage:
         query = [*which.parameters(), *_given(order=order, limit=limit, cursor=cursor)]
         return self._get("/v1/events", EventPage, query)
+
+    def export(self, which: EventFilter, *, timeout_s: float = 3600.0) -> Iterator[bytes]:
+        """A Parquet file with all these events, piece by piece."""
+        request = self._http.build_request(
+            "GET",
+            "/v1/events/export",
+            params=[*which.parameters()],
+            headers={"Authorization": f"Bearer {self._credential}"},
+            timeout=timeout_s,
+        )
+        try:
+            answer = self._http.send(request, stream=True)
+            try:
+                if not answer.is_success:
+                    raise problem(answer.status_code, answer.headers, answer.read())
+                yield from answer.iter_raw()
+            finally:
+                answer.close()
+        except httpx.HTTPError as error:
+            raise Unavailable(
+                f"the export was cut off ({type(error).__name__})",
+                remedy="see the server's log, then try again; narrow the range if it takes too long",
+            ) from error
 
     def event(self, seq: int) -> Envelope:
         return self._get(f"/v1/events/{seq}", Envelope)
