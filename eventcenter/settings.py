@@ -63,6 +63,8 @@ class Settings:
     query_result_bytes: int = 32 * MIB
     query_slots: int = 2
 
+    backups_dir: Path | None = None
+
     dingtalk_base_url: str = "https://oapi.dingtalk.com"
     attempts_kept_days: int = 30
     session_days: int = 7
@@ -72,6 +74,11 @@ class Settings:
     def journal_dir(self) -> Path:
         """Where the ingest services write and the loader reads."""
         return self.data_dir / "journal"
+
+    @property
+    def backups_folder(self) -> Path:
+        """Where backups are made: `backups_dir`, or beside the data folder."""
+        return self.backups_dir or self.data_dir.with_name(self.data_dir.name + "-backups")
 
     @property
     def tenants_dir(self) -> Path:
@@ -149,6 +156,7 @@ HELP: Mapping[str, str] = {
     "query_max_rows": "Most rows that `limit` of a SQL query may ask for; without one it is 10,000.",
     "query_result_bytes": "Largest result of a SQL query, in bytes; what is beyond is cut.",
     "query_slots": "SQL queries of one tenant that run at once; further ones are answered 429.",
+    "backups_dir": "Folder below which backups are made; without it, beside the data folder.",
     "dingtalk_base_url": "Base address of DingTalk robots.",
     "attempts_kept_days": "Days that attempts of deliveries are kept.",
     "session_days": "Days after which a sign-in ends.",

@@ -14,6 +14,8 @@ from alerts.delivery_rows import delivery_rows
 from eventcenter import accounts
 from eventcenter.accounts import api as accounts_api
 from eventcenter.archive import Archives, Settler
+from eventcenter.backup import Backups
+from eventcenter.backup import api as backup_api
 from eventcenter.clock import Clock, SystemClock
 from eventcenter.errors import Unavailable
 from eventcenter.housekeeping import Housekeeping
@@ -85,9 +87,10 @@ class Server:
             archives=self.archives,
             secrets=secrets,
             settings=settings,
-            key=cursor_key,
             make_scratch=self.settler.scratch,
+            cursor_key=cursor_key,
         )
+        self.backups = Backups(self.archives, settings, clock)
         self.housekeeping = Housekeeping(store=self.store, settings=settings, clock=clock)
         self._stop = threading.Event()
         self._threads = [
@@ -113,6 +116,7 @@ class Server:
                 queries.query_api.router(self.sql),
                 alerts.api.router(self.alerts),
                 retention_api.router(self.retention),
+                backup_api.router(self.backups),
                 status.router(self.queries, self.alerts, self.loader),
             ],
             ready_checks=[self.store.require_current, *map(_alive, self._threads)],
@@ -134,6 +138,7 @@ class Server:
             if thread.is_alive():
                 thread.join(_STOP_S)
         self.housekeeping.stop()
+        self.backups.close()
         self.sql.close()
         self.archives.close()
         self.store.close()
