@@ -76,10 +76,11 @@ class ParquetReader:
             chosen = group
             numbers = None if indexes is None else indexes + (begin + 1)
             alone: tuple[Single, ...] = ()
-            if exported and (mask := standalone(chosen)).any():
+            if exported and (mask := standalone(chosen)) is not None:
                 numbers = np.arange(begin + 1, end + 1) if numbers is None else numbers
-                alone = singles(chosen.filter(pa.array(mask)), numbers[mask])
-                chosen, numbers = chosen.filter(pa.array(~mask)), numbers[~mask]
+                alone = singles(chosen.filter(mask), numbers[columns.indexes(mask)])
+                others = pc.invert(mask)
+                chosen, numbers = chosen.filter(others), numbers[columns.indexes(others)]
             inside, offsets = columns.content(lines(chosen, exported=exported))
             cuts = _cuts(offsets, self._part_bytes)
             for low, high in pairwise(cuts):
@@ -116,9 +117,8 @@ class ParquetReader:
             yield names[0], batch, None
             return
         for name in names:
-            chosen = pc.equal(column, name)
-            indexes = np.flatnonzero(chosen.to_numpy(zero_copy_only=False))
-            yield name, batch.filter(chosen), indexes
+            chosen = columns.same(column, name)
+            yield name, batch.filter(chosen), columns.indexes(chosen)
 
     def _check(self, schema: Any) -> bool:
         """Whether it is an export. Raises InvalidInput for columns that make no event."""
@@ -152,7 +152,7 @@ def lines(batch: Any, *, exported: bool) -> Any:
     there = {name: columns.plain(batch.column(name)) for name in batch.schema.names}
     parts: list[Any] = [b'{"specversion":"%b"' % SPECVERSION.encode()]
     if "specversion" in there:
-        given = pc.coalesce(_text(there["specversion"]), pa.scalar(SPECVERSION, pa.large_string()))
+        given = pc.coalesce(there["specversion"].cast(columns.TEXT), columns.scalar(SPECVERSION.encode()))
         parts = [b'{"specversion":', columns.quoted(given)]
     parts += [columns.member(name, columns.quoted(_text(there[name]))) for name in _TEXTS if name in there]
     if exported:
@@ -183,17 +183,15 @@ def _data(there: Mapping[str, Any], *, exported: bool) -> list[Any]:
         return parts
     data = there["data"]
     if exported:
-        binary = pc.equal(_text(there["data_kind"]), "binary").fill_null(False)
-        names = pc.if_else(
-            binary, pa.scalar(b',"data_base64":', columns.TEXT), pa.scalar(b',"data":', columns.TEXT)
-        )
+        binary = columns.same(there["data_kind"], "binary")
+        names = pc.if_else(binary, columns.scalar(b',"data_base64":'), columns.scalar(b',"data":'))
         return [*parts, columns.join(names, columns.json_or_text(_text(data)))]
     if columns.is_bytes(data.type):
         return [*parts, columns.member("data_base64", columns.base64_of(data))]
     if not columns.is_text(data.type):
         return [*parts, columns.member("data", columns.values(data))]
     types = _text(there["datacontenttype"]) if "datacontenttype" in there else None
-    is_json = None if types is None else pa.array(json_types(types))
+    is_json = None if types is None else json_types(types)
     return [*parts, columns.member("data", columns.json_or_text(data, is_json))]
 
 

@@ -9,8 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from eventcenter.importing import columns
@@ -22,24 +21,25 @@ _extensions = msgspec.json.Decoder(dict[str, str]).decode
 _text = msgspec.json.Decoder(str).decode
 
 
-def json_types(types: Any) -> list[bool]:
+def json_types(types: Any) -> Any:
     """For each media type (null stands for application/json) whether data of it is JSON."""
-    encoded = types.dictionary_encode()
-    known = [_is_json(text) for text in encoded.dictionary.to_pylist()]
-    return [index is None or known[index] for index in encoded.indices.to_pylist()]
-
-
-def standalone(batch: Any) -> npt.NDArray[np.bool_]:
-    """Which rows of an export need a request of their own."""
-    kinds = columns.plain(batch.column("data_kind"))
-    text = pc.equal(kinds, "text").fill_null(False).to_numpy(zero_copy_only=False)
-    if not text.any() or "datacontenttype" not in batch.schema.names:
-        return np.zeros(len(batch), np.bool_)
-    types = columns.plain(batch.column("datacontenttype"))
-    found: npt.NDArray[np.bool_] = (
-        text & np.array(json_types(types), np.bool_) & types.is_valid().to_numpy(False)
-    )
+    found = pc.is_null(types)
+    for text in pc.unique(types).to_pylist():
+        if text is not None and _is_json(text):
+            found = pc.or_(found, columns.same(types, text))
     return found
+
+
+def standalone(batch: Any) -> Any | None:
+    """Which rows of an export (booleans) need a request of their own; None where none does."""
+    if "datacontenttype" not in batch.schema.names:
+        return None
+    text = columns.same(columns.plain(batch.column("data_kind")), "text")
+    if not pc.any(text).as_py():
+        return None
+    types = columns.plain(batch.column("datacontenttype")).cast(pa.large_string())
+    found = pc.and_(text, pc.and_(pc.is_valid(types), json_types(types)))
+    return found if pc.any(found).as_py() else None
 
 
 def singles(batch: Any, numbers: Iterable[int]) -> tuple[Single, ...]:

@@ -13,7 +13,7 @@ from tests.cli.conftest import Program
 from tests.support.ingest import Ingest, event_json, running
 from tests.support.product import Product, wait_until
 
-EVENTS = 30_000
+EVENTS = 6_000
 _PATIENCE_S = 60.0
 
 
@@ -134,7 +134,7 @@ def archived(product: Product) -> int:
 
 
 def test_killed_it_goes_on_and_every_event_is_there_once(product: Product) -> None:
-    write(product.folder / "a.ndjson", "/killed", EVENTS, 1000)
+    write(product.folder / "a.ndjson", "/killed", EVENTS, 5000)
     token = product.token("writer")
     for _ in range(2):
         before = [mark.read_bytes() for mark in marks(product)]
@@ -158,7 +158,7 @@ def test_killed_it_goes_on_and_every_event_is_there_once(product: Product) -> No
 
 
 def test_it_waits_for_a_service_that_was_killed(product: Product) -> None:
-    write(product.folder / "a.ndjson", "/service", EVENTS, 1000)
+    write(product.folder / "a.ndjson", "/service", EVENTS, 5000)
     with start(product, "a.ndjson", "--wait") as process:
         wait_until(lambda: bool(marks(product)), _PATIENCE_S)
         product.kill("ingest")
@@ -170,7 +170,7 @@ def test_it_waits_for_a_service_that_was_killed(product: Product) -> None:
 
 
 def test_ctrl_c_says_how_to_go_on(product: Product) -> None:
-    write(product.folder / "a.ndjson", "/stopped", EVENTS, 1000)
+    write(product.folder / "a.ndjson", "/stopped", EVENTS, 5000)
     with start(product, "a.ndjson") as process:
         wait_until(lambda: bool(marks(product)), _PATIENCE_S)
         process.send_signal(signal.SIGINT)

@@ -155,7 +155,7 @@ _MORE = pa.array(['1},"subject":"x', "", "null"])
             "extensions",
             pa.array([' {"a" : 1 } ', "[]", " { } "]),
             None,
-            ['"a" : 1', '"extensions":[]', None],
+            ['"a":1', '"extensions":[]', None],
         ),
         ("extensions", pa.array([{"a": 1, "b": None}, None, {"b": "x"}]), None, ['"a":1', None, '"b":"x"']),
         ("traceid", pa.array(["a", None, 'b"']), "traceid", ['"a"', None, '"b\\""']),
