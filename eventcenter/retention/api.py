@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
+from eventcenter.access import Principal
 from eventcenter.retention import shapes
 from eventcenter.retention.service import Retention
 from eventcenter.web.auth import Admin, Viewer
@@ -28,11 +29,11 @@ def _tenant(retention: Retention) -> APIRouter:
 
     @router.get("", summary="What is kept, what is held, and what it takes")
     def retention_of_all(who: Viewer) -> shapes.RetentionAnswer:
-        return retention.policies.all(who)
+        return retention.overview.all(who)
 
     @router.put("", summary="Set the tenant's limits; `dry_run` only tells what would go")
     def set_retention(who: Admin, body: shapes.Limits) -> shapes.ChangedRetention:
-        return retention.policies.set(who, None, body)
+        return _set(retention, who, None, body)
 
     @router.delete("", status_code=_GONE, summary="Take the tenant's limits away")
     def reset_retention(who: Admin) -> Response:
@@ -41,7 +42,7 @@ def _tenant(retention: Retention) -> APIRouter:
 
     @router.put("/hold", summary="Set a legal hold on the whole tenant")
     def hold_tenant(who: Admin, body: shapes.NewHold) -> shapes.HoldAnswer:
-        return retention.policies.hold(who, None, body.reason)
+        return _hold(retention, who, None, body)
 
     @router.delete("/hold", status_code=_GONE, summary="Lift the tenant's legal hold")
     def lift_tenant(who: Admin) -> Response:
@@ -56,7 +57,7 @@ def _buses(retention: Retention) -> APIRouter:
 
     @router.put("/retention", summary="Set limits of its own for a bus; `dry_run` only tells what would go")
     def set_bus_retention(who: Admin, bus: BusPath, body: shapes.Limits) -> shapes.ChangedRetention:
-        return retention.policies.set(who, bus, body)
+        return _set(retention, who, bus, body)
 
     @router.delete("/retention", status_code=_GONE, summary="Let a bus fall under the tenant's limits again")
     def reset_bus_retention(who: Admin, bus: BusPath) -> Response:
@@ -65,7 +66,7 @@ def _buses(retention: Retention) -> APIRouter:
 
     @router.put("/hold", summary="Set a legal hold on a bus")
     def hold_bus(who: Admin, bus: BusPath, body: shapes.NewHold) -> shapes.HoldAnswer:
-        return retention.policies.hold(who, bus, body.reason)
+        return _hold(retention, who, bus, body)
 
     @router.delete("/hold", status_code=_GONE, summary="Lift a bus's legal hold")
     def lift_bus(who: Admin, bus: BusPath) -> Response:
@@ -73,6 +74,21 @@ def _buses(retention: Retention) -> APIRouter:
         return Response(status_code=_GONE)
 
     return router
+
+
+def _set(
+    retention: Retention, who: Principal, bus: str | None, wanted: shapes.Limits
+) -> shapes.ChangedRetention:
+    if not wanted.dry_run:
+        retention.policies.set(who, bus, wanted)
+    return retention.overview.after(who, bus, wanted)
+
+
+def _hold(retention: Retention, who: Principal, bus: str | None, wanted: shapes.NewHold) -> shapes.HoldAnswer:
+    """From the answer on nothing of it is removed."""
+    answer = retention.policies.hold(who, bus, wanted.reason)
+    retention.looks.let_finish(who.tenant)
+    return answer
 
 
 def _deletions(retention: Retention) -> APIRouter:

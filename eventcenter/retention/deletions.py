@@ -1,7 +1,5 @@
 """Deletions of one subject's events: asked for, looked up, and told about afterwards."""
 
-import hashlib
-import hmac
 import threading
 from collections.abc import Callable
 
@@ -34,14 +32,19 @@ class DeletionBook:
     """Asks for deletions and reads their reports. The keeper does the work."""
 
     def __init__(
-        self, store: Store, looks: Looks, *, secrets: SecretBox, key: bytes, settings: Settings
+        self,
+        store: Store,
+        looks: Looks,
+        *,
+        secrets: SecretBox,
+        settings: Settings,
+        cursor_key: bytes | None = None,
     ) -> None:
-        """`key` signs cursors and makes the hashes that subjects are told apart by."""
+        """`cursor_key` signs cursors; without one they are good for as long as the process lives."""
         self._store = store
         self._looks = looks
         self._secrets = secrets
-        self._key = key
-        self._cursors = Cursors(key)
+        self._cursors = Cursors(cursor_key)
         self._kept_days = settings.attempts_kept_days
         self._finished = threading.Condition()
         self.wake: Callable[[], None] = lambda: None
@@ -57,7 +60,7 @@ class DeletionBook:
             id=new_id(),
             tenant_id=tenant_id,
             subject=self._secrets.encrypt(wanted.subject.encode()),
-            subject_hash=self._hash(tenant_id, wanted.subject),
+            subject_hash=self._secrets.fingerprint(f"{tenant_id}\0{wanted.subject}".encode()),
             bus=wanted.bus,
             reason=wanted.reason,
             state="waiting",
@@ -140,9 +143,6 @@ class DeletionBook:
                 "There is no such deletion.", value=deletion_id, remedy="GET /v1/deletions lists their ids"
             )
         return row
-
-    def _hash(self, tenant_id: str, subject: str) -> str:
-        return hmac.digest(self._key, f"{tenant_id}\0{subject}".encode(), hashlib.sha256).hex()
 
 
 def _answer(row: Deletion) -> shapes.DeletionAnswer:

@@ -32,6 +32,12 @@ class Looks:
             found = limits.expired(reader, policies, self._clock.now(), known)
             return Removed() if found is None else removal.look(reader, found)
 
+    def let_finish(self, tenant_id: str) -> None:
+        """Wait until what is being written at this moment is: a removal that did not know of a hold."""
+        archive = self._archives.tenant(tenant_id)
+        if archive.is_open:
+            archive.write(lambda _: None)
+
     def of_subject(self, tenant_id: str, subject: str, bus: str | None) -> Removed:
         """What a deletion of the subject would take away."""
         with self._archives.tenant(tenant_id).reader() as reader:

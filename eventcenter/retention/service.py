@@ -1,6 +1,5 @@
 """The parts of retention, built together."""
 
-import hmac
 from collections.abc import Callable
 
 from eventcenter.archive import Archives
@@ -8,6 +7,7 @@ from eventcenter.archive.segment import Scratch
 from eventcenter.retention.deletions import DeletionBook
 from eventcenter.retention.keeper import Keeper
 from eventcenter.retention.looks import Looks
+from eventcenter.retention.overview import Overview
 from eventcenter.retention.policies import PolicyBook
 from eventcenter.settings import Settings
 from eventcenter.store import Store
@@ -24,14 +24,15 @@ class Retention:
         archives: Archives,
         secrets: SecretBox,
         settings: Settings,
-        key: bytes,
         make_scratch: Callable[[], Scratch],
+        cursor_key: bytes | None = None,
     ) -> None:
-        """`key` is the installation's, from which those for cursors and hashes are made."""
-        looks = Looks(archives, store.clock)
-        self.policies = PolicyBook(store, archives, looks)
+        """`cursor_key` signs cursors; without one they are good for as long as the process lives."""
+        self.looks = Looks(archives, store.clock)
+        self.policies = PolicyBook(store)
+        self.overview = Overview(store, self.looks)
         self.deletions = DeletionBook(
-            store, looks, secrets=secrets, key=hmac.digest(key, b"deletions", "sha256"), settings=settings
+            store, self.looks, secrets=secrets, settings=settings, cursor_key=cursor_key
         )
         self.keeper = Keeper(
             store=store,

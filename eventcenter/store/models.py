@@ -343,7 +343,7 @@ class Hold(Base):
 
 
 class Deletion(Base):
-    """The deletion of one subject's events. `subject` is sealed by the secret box and goes when it is done."""
+    """The deletion of one subject's events. `subject` is sealed by the secret box, and goes at the end."""
 
     __tablename__ = "deletion"
     __table_args__ = (Index(None, "tenant_id", "asked_at"), Index(None, "state"))

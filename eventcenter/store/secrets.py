@@ -1,5 +1,7 @@
 """The secret box: encrypts what the store must keep but nobody may read."""
 
+import hashlib
+import hmac
 import os
 from pathlib import Path
 
@@ -27,8 +29,9 @@ class SecretBox:
             path = settings.secret_key_path
             self._where = f"the key file {path}"
             key = _read_or_make(path)
+        self._key = key.strip()
         try:
-            self._fernet = Fernet(key.strip())
+            self._fernet = Fernet(self._key)
         except ValueError:
             raise InvalidInput(
                 f"The key in {self._where} is not one.",
@@ -50,6 +53,10 @@ class SecretBox:
                 rule="the store opens only with the key that it was made with",
                 remedy="restore the key from your backup, or enter the secrets again",
             ) from None
+
+    def fingerprint(self, plain: bytes) -> str:
+        """64 hex digits, the same for the same bytes; without the key nobody can try out guesses."""
+        return hmac.digest(self._key, plain, hashlib.sha256).hex()
 
 
 def _read_or_make(path: Path) -> bytes:

@@ -42,7 +42,7 @@ class Side:
 
     def secrets(self) -> list[str]:
         """What no answer to the other side may hold, unless the question held it."""
-        ids = ("rule", "target", "delivery", "token", "user", "tenant")
+        ids = ("rule", "target", "delivery", "token", "user", "tenant", "deletion")
         return [self.marker, self.bus, self.user, *(self.things[name] for name in ids)]
 
 
@@ -156,6 +156,9 @@ def _send(product: Product, side: Side) -> None:
 
 def _look_up(product: Product, side: Side) -> None:
     """Names for the newest of each kind, and a cursor of each listing."""
+    for number in range(2):
+        deletion = {"subject": f"nobody-{number}", "reason": f"asked by {side.marker}"}
+        side.things["deletion"] = done(product, "POST", "/v1/deletions", side.admin, deletion)["id"]
     found = delivered(product, side.admin, side.alarms)
     side.things["delivery"] = found[0]["id"]
     listings = {
@@ -163,6 +166,7 @@ def _look_up(product: Product, side: Side) -> None:
         "oldest": "/v1/events?limit=1&order=oldest",
         "rejects": "/v1/rejects?limit=1",
         "deliveries": "/v1/deliveries?limit=1",
+        "deletions": "/v1/deletions?limit=1",
         "audit": "/v1/audit?limit=1",
     }
     pages = {name: done(product, "GET", path, side.admin) for name, path in listings.items()}

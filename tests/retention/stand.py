@@ -92,7 +92,6 @@ def stand(folder: Path) -> Iterator[Stand]:
             archives=archives,
             secrets=SecretBox(made.settings),
             settings=made.settings,
-            key=b"k" * 32,
             make_scratch=lambda: Scratch(folder / "scratch", memory_bytes=64 << 20),
         )
         made.api.app.include_router(api.router(retention))
