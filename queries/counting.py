@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
+import pyarrow as pa
+
 from eventcenter.archive.archive import Reader
 from eventcenter.clock import to_micros
 from queries import parts
-from queries.histogram import Buckets
+from queries.histogram import Buckets, Numbers, Series, complete
 from queries.request import By, EventFilter
 from queries.search import Counting, Statement, is_counted, time_column
 from queries.stretches import Stretch, Stretches, all_of, hours_of, split
@@ -27,10 +30,34 @@ def top(reader: Reader, which: EventFilter, by: By, limit: int) -> list[tuple[st
 
 def series(
     reader: Reader, which: EventFilter, by: By | None, buckets: Buckets, most: int
-) -> list[tuple[str | None, int, int]]:
-    """Rows (name, bucket, n): the `most` most frequent values of `by`, the others as None."""
-    found = reader.arrow(*_counting(reader, which, by, buckets).series(most))
-    return list(zip(*(found[name].to_pylist() for name in ("name", "bucket", "n")), strict=True))
+) -> tuple[Series, ...]:
+    """Complete series of the `most` most frequent values of `by`, and one of all others."""
+    counting = _counting(reader, which, by, buckets)
+    names: dict[str | None, int] = {None: 0} if by is None else {}
+    columns = []
+    if counting.pieces:
+        rows = reader.arrow(*counting.rows())
+        columns.append((_codes(rows["name"], names), *_numbers(rows, "bucket", "n")))
+    if counting.cells:
+        kinds = reader.arrow(*counting.kinds())
+        [numbers] = _numbers(kinds, "kind")
+        code_of = np.zeros(int(numbers.max(initial=0)) + 1, np.int64)
+        code_of[numbers] = _codes(kinds["name"], names)
+        kind, bucket, n = _numbers(reader.arrow(*counting.of_kinds()), "kind", "bucket", "n")
+        columns.append((code_of[kind], bucket, n))
+    code, bucket, n = (np.concatenate(each) for each in zip(*columns, strict=True))
+    return complete(buckets, list(names), code, bucket, n, most=most)
+
+
+def _codes(column: pa.ChunkedArray, names: dict[str | None, int]) -> Numbers:
+    """Each value's number in `names`, which grows."""
+    encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
+    numbers = [names.setdefault(name, len(names)) for name in encoded.dictionary.to_pylist()]
+    return np.asarray(np.array(numbers, np.int64)[encoded.indices.to_numpy()], np.int64)
+
+
+def _numbers(table: pa.Table, *columns: str) -> list[Numbers]:
+    return [table[name].to_numpy().astype(np.int64) for name in columns]
 
 
 def ends(reader: Reader, which: EventFilter) -> Stretch:

@@ -1,10 +1,11 @@
 """Counts over time: which buckets, and how rows become complete series."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
+import numpy.typing as npt
 
 from eventcenter.clock import from_micros, to_micros
 from eventcenter.errors import InvalidInput
@@ -32,6 +33,7 @@ TARGET_BUCKETS = 120
 MOST_BUCKETS = 3000
 MAX_TOP = 50
 _SECOND = 1_000_000
+Numbers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,21 +113,23 @@ def choose_buckets(from_: datetime, to: datetime, suggestion: float | None = Non
 
 
 def complete(
-    buckets: Buckets, rows: Iterable[tuple[str | None, int, int]], *, grouped: bool
+    buckets: Buckets, names: Sequence[str | None], code: Numbers, bucket: Numbers, n: Numbers, *, most: int
 ) -> tuple[Series, ...]:
-    """Rows of (name, bucket, count) → series with a zero where a bucket has no row.
+    """Counts → series with a zero where a bucket has none: the `most` largest ones, and one of all others.
 
-    Without grouping there is one series, even where there are no events.
+    `code[i]` (place in `names`), `bucket[i]`, `n[i]`: so many events. A name of None is there even without
+    events.
     """
-    size = buckets.count
-    counts: dict[str | None, list[int]] = {} if grouped else {None: [0] * size}
-    for name, bucket, count in rows:
-        series = counts.get(name)
-        if series is None:
-            series = counts[name] = [0] * size
-        series[bucket] += count
-    return tuple(Series(name=name, counts=tuple(counts[name])) for name in _ranked(counts))
-
-
-def _ranked(counts: dict[str | None, list[int]]) -> Sequence[str | None]:
-    return sorted(counts, key=lambda name: (name is None, -sum(counts[name]), name or ""))
+    totals = np.bincount(code, n, len(names))
+    named = [place for place, name in enumerate(names) if totals[place] > 0 or name is None]
+    named.sort(key=lambda place: (-totals[place], names[place] or ""))
+    best, size = named[:most], buckets.count
+    slots = np.full(len(names), len(best))
+    slots[best] = np.arange(len(best))
+    # Sums of doubles are exact up to 2^53.
+    counts = np.bincount(slots[code] * size + bucket, n, (len(best) + 1) * size).astype(np.int64)
+    rows = counts.reshape(-1, size).tolist()
+    found = [Series(name=names[place], counts=tuple(row)) for place, row in zip(best, rows, strict=False)]
+    if len(named) > len(best):
+        found.append(Series(name=None, counts=tuple(rows[-1])))
+    return tuple(found)

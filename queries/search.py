@@ -10,6 +10,7 @@ does the slower way run, which opens arrays level by level. The tests then see o
 `EventPattern.match` says what all this has to mean; a property test holds the two together.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -45,6 +46,8 @@ _COLUMNS = {
     "dataschema": "dataschema",
 }
 _DOUBLE_IS_EXACT = 2**53
+_FEW_UNITS = 6
+_PLACEHOLDER = re.compile(r"\$(p\d+)")
 _FALSE = "FALSE"
 _KINDS = frozenset({"type", "source", "specversion"})
 _TRACE_PARENT = "json_extract_string(extensions, '$.traceparent')"
@@ -292,7 +295,8 @@ class Statement:
 class Counting(Statement):
     """SQL over the archive's counts (eventcenter/archive/rollup.py), and over events where they do not tell.
 
-    It grows by pieces of rows (name, bucket, n), each under the filter; the range is the pieces' business.
+    It grows by pieces of rows (name, bucket, n) and of cells (kind, bucket, n), each under the filter; the
+    range is the pieces' business. Rows and cells repeat.
     """
 
     by: By | None
@@ -301,11 +305,13 @@ class Counting(Statement):
     buckets: Buckets | None = None
     """What is counted separately; None: all in one."""
     pieces: list[str] = field(default_factory=list)
+    cells: list[str] = field(default_factory=list)
 
     def add_all(self) -> None:
         """Everything, whenever it was."""
-        self._add("rollup_kinds", "0", "sum(events)", self._under())
-        self._add("rollup_loose", "0", "sum(events)", self._under())
+        for table in ("rollup_kinds", "rollup_loose"):
+            columns = f"{self._name} AS name, 0 AS bucket, events AS n"
+            self.pieces.append(f"SELECT {columns} FROM {table} {self._under()}")  # noqa: S608
 
     def add_hours(self, hours: Stretch) -> None:
         """Whole hours since 1970, of what is not loose."""
@@ -337,14 +343,20 @@ class Counting(Statement):
             f" GROUP BY name ORDER BY n DESC, name LIMIT {self.bind(limit)}"
         ), self.parameters
 
-    def series(self, top: int) -> tuple[str, Mapping[str, object]]:
-        """Rows (name, bucket, n): the `top` most frequent values of `by`, the others as NULL."""
-        # What is put into the text here and below are names of columns and placeholders, see the module.
-        best = f"SELECT name FROM counted GROUP BY name ORDER BY sum(n) DESC, name LIMIT {self.bind(top)}"  # noqa: S608
-        named = "CASE WHEN name IN (SELECT name FROM best) THEN name END"
-        tables = f"counted AS MATERIALIZED ({self._rows()}), best AS MATERIALIZED ({best})"
-        rows = f"SELECT {named} AS name, bucket, sum(n)::BIGINT AS n FROM counted GROUP BY ALL"  # noqa: S608
-        return f"WITH {tables} {rows}", self.parameters
+    def rows(self) -> tuple[str, Mapping[str, object]]:
+        """Rows (name, bucket, n) of what is not in cells."""
+        return self._with_its_parameters(f"SELECT name, bucket, n FROM ({' UNION ALL '.join(self.pieces)})")  # noqa: S608
+
+    def kinds(self) -> tuple[str, Mapping[str, object]]:
+        """Rows (kind, name): what the cells' kinds stand for."""
+        return self._with_its_parameters(
+            f"SELECT kind, {self._name} AS name FROM rollup_kinds {self._under()}"  # noqa: S608
+        )
+
+    def of_kinds(self) -> tuple[str, Mapping[str, object]]:
+        """The cells: rows (kind, bucket, n)."""
+        cells = " UNION ALL ".join(self.cells)
+        return self._with_its_parameters(f"SELECT kind, bucket, n::BIGINT AS n FROM ({cells})")  # noqa: S608
 
     def ends(self) -> tuple[str, Mapping[str, object]]:
         """One row (first, last): the first and the last hour since 1970 that has events, NULL without any."""
@@ -374,12 +386,24 @@ class Counting(Statement):
             self.parameters,
         )
 
+    def _with_its_parameters(self, sql: str) -> tuple[str, Mapping[str, object]]:
+        used = _PLACEHOLDER.findall(sql)
+        return sql, {name: self.parameters[name] for name in used}
+
     @property
     def _axis(self) -> str:
         return "happened" if self.time_field == "time" else "received"
 
+    @property
+    def _name(self) -> str:
+        return self.by or "NULL::VARCHAR"
+
     def _rows(self) -> str:
-        return " UNION ALL ".join(self.pieces)
+        named = [
+            f"SELECT {self._name} AS name, bucket, n FROM ({cells}) JOIN rollup_kinds USING (kind)"  # noqa: S608
+            for cells in self.cells
+        ]
+        return " UNION ALL ".join([*self.pieces, *named])
 
     def _hours(self, first: int | None, last: int | None) -> str:
         """Rows (hour, n) of first…last, both included."""
@@ -394,19 +418,18 @@ class Counting(Statement):
         )
 
     def _add(self, source: str, bucket: str, n: str, where: str) -> None:
-        name = self.by or "NULL::VARCHAR"
-        columns = f"{name} AS name, {bucket} AS bucket, {n} AS n"
+        columns = f"{self._name} AS name, {bucket} AS bucket, {n} AS n"
         self.pieces.append(f"SELECT {columns} FROM {source} {where} GROUP BY ALL")  # noqa: S608
 
     def _add_cells(self, table: str, stretch: Stretch, unit_us: int) -> None:
-        """Kinds are numbers: what they stand for is asked after the grouping."""
         where = self._of_kinds(self._within(self._axis, stretch))
-        columns = f"kind, {self._bucket(self._axis, unit_us)} AS bucket, sum(events) AS n"
-        cells = f"SELECT {columns} FROM {table} {where} GROUP BY ALL"  # noqa: S608
-        name = self.by or "NULL::VARCHAR"
-        self.pieces.append(
-            f"SELECT {name} AS name, bucket, n FROM ({cells}) JOIN rollup_kinds USING (kind)"  # noqa: S608
-        )
+        bucket = self._bucket(self._axis, unit_us)
+        if self.buckets is not None and self.buckets.step_s * 1_000_000 <= _FEW_UNITS * unit_us:
+            # To group cells that differ mostly anyway costs more than to hand them out.
+            self.cells.append(f"SELECT kind, {bucket} AS bucket, events AS n FROM {table} {where}")  # noqa: S608
+        else:
+            columns = f"kind, {bucket} AS bucket, sum(events) AS n"
+            self.cells.append(f"SELECT {columns} FROM {table} {where} GROUP BY ALL")  # noqa: S608
 
     def _of_kinds(self, conditions: Sequence[str]) -> str:
         """Conditions on cells, with the filter's on their kinds."""

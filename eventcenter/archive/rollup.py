@@ -15,7 +15,7 @@ import duckdb
 
 _FEW_EVENTS: Final = 64
 _MANY_EVENTS: Final = 8_192
-_LOOSE_CELLS: Final = 16_384
+_LOOSE_CELLS: Final = 2_048
 _SHOWN: Final = 20
 
 MINUTE_US: Final = 60_000_000
@@ -61,7 +61,7 @@ def add(connection: duckdb.DuckDBPyConnection, events_sql: str, *, first_seq: in
             f" FROM ({events_sql}) e {grouped}"
         )
     # A cell counts an event at least, so there are not more loose ones than events since.
-    if first_seq // _MANY_EVENTS != (first_seq + events) // _MANY_EVENTS:
+    if first_seq // _LOOSE_CELLS != (first_seq + events) // _LOOSE_CELLS:
         tidy(connection, most_loose=_LOOSE_CELLS)
 
 
