@@ -8,14 +8,16 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Literal
 
 import pyarrow as pa
 
 from eventcenter.archive import Archives
-from eventcenter.archive.untrusted import Found, select
+from eventcenter.archive.untrusted import Found, NotRun, select
 from eventcenter.errors import Busy, InvalidInput
 from queries import guard, tabular
+from queries.rewriting import rewrite
 
 Format = Literal["json", "csv", "arrow"]
 DEFAULT_ROWS: Final = 10_000
@@ -138,16 +140,25 @@ class Sql:
         if "deliveries" in statement.tables:
             tables["deliveries"] = self._deliveries_of(tenant_id)
         with archive.reader(timeout_s=limit_s) as reader:
-            return select(
+            run = partial(
+                select,
                 reader,
-                statement.sql,
-                question.parameters,
+                parameters=question.parameters,
                 most_rows=rows,
                 most_bytes=self._most_bytes,
                 limit_s=limit_s,
                 memory_bytes=archive.memory_bytes,
                 tables=tables,
             )
+            if "events" not in statement.tables:
+                return run(statement.sql)
+            # What fails in another form may do so for a reason of its own: the statement itself decides.
+            with suppress(NotRun):
+                other = rewrite(statement.tree, question.parameters, reader)
+                archive.note_paths(other.paths)
+                if other.sql is not None:
+                    return run(other.sql)
+            return run(statement.sql)
 
     def _deliveries_of(self, tenant_id: str) -> pa.Table:
         rows = [] if self._deliveries is None else self._deliveries(tenant_id, MOST_DELIVERIES)

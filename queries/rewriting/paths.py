@@ -1,0 +1,163 @@
+"""Payload paths in a statement: which ones it uses, and their promoted columns in their place."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from eventcenter.archive.manifest import Layout
+from eventcenter.archive.relation import PathColumn, Want, pointer
+from eventcenter.archive.syntax import Tree
+from queries.rewriting import tree
+from queries.rewriting.tree import From
+
+_STEP: Final = re.compile(r'\.(?:(?P<plain>[A-Za-z_][A-Za-z0-9_]*)|"(?P<quoted>[^"\\*]+)")')
+_TEXTS: Final = frozenset({"->>", "json_extract_string", "json_extract_path_text"})
+_VALUES: Final = frozenset({"->", "json_extract", "json_extract_path"})
+_WANTS: Final[dict[str, Want]] = {
+    "double": "DOUBLE",
+    "float8": "DOUBLE",
+    "bigint": "BIGINT",
+    "int8": "BIGINT",
+    "int64": "BIGINT",
+    "long": "BIGINT",
+}
+_MOST_PATHS: Final = 50
+
+
+def used(select: Tree, source: From) -> list[str]:
+    """JSON pointers of the payload paths of `source` that a SELECT uses."""
+    return [path for node in tree.own(select) if (path := path_of(node, source)) is not None]
+
+
+def columns(select: Tree, source: From, layout: Layout, prefix: str) -> list[PathColumn]:
+    """Change the SELECT so that it reads payload paths from columns; the columns it then needs.
+
+    None are needed where no segment has the path, or where a change could be seen.
+    """
+    promoted = frozenset(path for segment in layout.segments for path in segment.paths)
+    if not promoted.intersection(used(select, source)) or not _unseen(select, source):
+        return []
+    found: dict[tuple[str, Want], PathColumn] = {}
+
+    def column(path: str, want: Want) -> Tree | None:
+        if path not in promoted or len(found) >= _MOST_PATHS:
+            return None
+        made = found.setdefault((path, want), PathColumn(path=path, want=want, name=f"{prefix}{len(found)}"))
+        return tree.reference(made.name, source.alias)
+
+    def change(node: Tree) -> Tree | None:
+        if node["class"] == "LAMBDA" and node["syntax_type"] != "SINGLE_ARROW":
+            # Its names may be the lambda's own.
+            return node
+        other = None
+        if node["class"] == "CAST" and (path := path_of(node["child"], source)) is not None:
+            want = _wanted(node)
+            other = None if want is None else column(path, want)
+        elif (path := path_of(node, source)) is not None:
+            other = column(path, "text")
+        return None if other is None else {**other, "alias": node["alias"]}
+
+    listed = []
+    for each in select["select_list"]:
+        other = tree.changed(each, change)
+        # The answer's columns keep the names that they would have had.
+        listed.append(other if other == each or other["alias"] else {**other, "alias": tree.named(each)})
+    rest = {name: tree.changed(select[name], change) for name in tree.OWN if name != "select_list"}
+    if not found:
+        return []
+    select.update(rest, select_list=listed)
+    for node in _stars(select):
+        if node["relation_name"].lower() in {"", source.alias}:
+            node["exclude_list"] += [each.name for each in found.values()]
+    return list(found.values())
+
+
+def path_of(node: Tree, source: From) -> str | None:
+    """The JSON pointer, where the node is the text of a payload path of `source`."""
+    if _is_arrow(node) and _is_text(node["expr"]):
+        # data -> 'a' ->> 'b' is read from its end; the engine takes it as it is meant.
+        inner = [each["expression"] for each in node["expr"]["arguments"]]
+        begin = {**node, "expr": inner[0]}
+        node = {**node["expr"], "arguments": [{"expression": each} for each in (begin, *inner[1:])]}
+    if not _is_text(node):
+        return None
+    keys = _through(node, source)
+    return None if not keys else pointer(keys)
+
+
+def _through(node: Tree, source: From) -> tuple[str, ...] | None:
+    """The keys that lead from `data` through a call or an arrow; None where it begins elsewhere."""
+    if node["class"] == "LAMBDA":
+        inner, last = node["lhs"], node["expr"]
+    elif len(node["arguments"]) == 2:
+        inner, last = (each["expression"] for each in node["arguments"])
+    else:
+        return None
+    text = tree.constant_text(last)
+    after = None if text is None else parsed(text)
+    before = None if after is None else _value(inner, source)
+    return None if before is None or after is None else before + after
+
+
+def _value(node: Tree, source: From) -> tuple[str, ...] | None:
+    """The keys that lead from `data` to a JSON value."""
+    if tree.column(node, source) == "data":
+        return ()
+    call = node["class"] == "FUNCTION" and node["function_name"].lower() in _VALUES
+    return _through(node, source) if call or _is_arrow(node) else None
+
+
+def _is_arrow(node: Tree) -> bool:
+    return bool(node["class"] == "LAMBDA" and node["syntax_type"] == "SINGLE_ARROW")
+
+
+def _is_text(node: Tree) -> bool:
+    return bool(node["class"] == "FUNCTION" and node["function_name"].lower() in _TEXTS)
+
+
+def parsed(path: str) -> tuple[str, ...] | None:
+    """The keys of a path as DuckDB reads it: `$.a.b`, `/a/b`, or one key; None for anything else.
+
+    What might be taken for the index of an array is left alone.
+    """
+    keys: tuple[str, ...]
+    if path.startswith("$"):
+        steps = list(_STEP.finditer(path, 1))
+        if "".join(step[0] for step in steps) != path[1:]:
+            return None
+        keys = tuple(step["plain"] or step["quoted"] for step in steps)
+    elif path.startswith("/"):
+        parts = path[1:].split("/")
+        if any(re.search("~(?![01])", part) for part in parts):
+            return None
+        keys = tuple(part.replace("~1", "/").replace("~0", "~") for part in parts)
+    else:
+        keys = (path,)
+    plain = all(key and not key.isdigit() and key != "-" for key in keys)
+    return keys if keys and plain else None
+
+
+def _wanted(cast: Tree) -> Want | None:
+    kind = cast["type_expr"]
+    want = None if kind["children"] else _WANTS.get(kind["type_name"].lower())
+    if want is None or not cast["try_cast"]:
+        return want
+    return "TRY_DOUBLE" if want == "DOUBLE" else "TRY_BIGINT"
+
+
+def _unseen(select: Tree, source: From) -> bool:
+    """Whether further columns of the source change nothing, and its `data` is what `data` means."""
+    if source.alone and "data" in tree.aliases(select):
+        return False
+    for node in tree.own(select):
+        if node["class"] == "COLUMN_REF" and [each.lower() for each in node["column_names"]] == [
+            source.alias
+        ]:
+            return False
+    listed: Sequence[object] = [select[name] for name in tree.OWN if name != "modifiers"]
+    stars = [node for node in tree.expressions(listed) if node["class"] == "STAR"]
+    return not any(node["columns"] or node["expr"] is not None for node in stars)
+
+
+def _stars(select: Tree) -> Iterator[Tree]:
+    return (node for node in tree.expressions(select["select_list"]) if node["class"] == "STAR")

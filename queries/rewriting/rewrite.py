@@ -1,0 +1,167 @@
+"""A statement as it was written → one that gives the same answer from what the archive keeps for it.
+
+Promoted columns in the place of payload paths, indexes for ids and subjects, roll-ups for counts, keys before
+rows for the newest. Where anything is not as plain as these need it, the statement stays as it was.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from eventcenter.archive.archive import Reader
+from eventcenter.archive.manifest import Fresh, Layout
+from eventcenter.archive.relation import PathColumn, events
+from eventcenter.archive.syntax import Tree
+from eventcenter.archive.untrusted import peek
+from queries import parts
+from queries.request import EventFilter
+from queries.rewriting import counts, lookups, newest, paths, tree
+from queries.rewriting.newest import Part, Rows
+from queries.rewriting.tree import From
+
+_EVENTS_PER_ROW: Final = 20_000
+"""A row by its number costs about as much as so many rows in a scan."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rewritten:
+    """What to run in the place of a statement."""
+
+    sql: str | None
+    """None: the statement as it was written."""
+    paths: tuple[str, ...] = ()
+    """JSON pointers of the payload paths that it uses."""
+
+
+def rewrite(statement: Tree, parameters: Sequence[Any] | Mapping[str, Any], reader: Reader) -> Rewritten:
+    """The statement for this reader's snapshot, with the same parameters. `statement` stays as it is.
+
+    Raises NotRun where a condition fails on its events, Unavailable where time runs out.
+    """
+    given = _by_name(parameters)
+    changed = tree.copied(statement)
+    work = _Work(reader, given)
+    root = changed["node"]
+    for select in list(tree.selects(root)):
+        for source in tree.sources(select):
+            work.look(select, source, first=select is root)
+    if not work.relations:
+        return Rewritten(sql=None, paths=tuple(work.paths))
+    text = tree.written(changed)
+    if text is not None:
+        for token, relation in work.relations.items():
+            text = text.replace(token, f"({relation})")
+    return Rewritten(sql=text, paths=tuple(work.paths))
+
+
+class _Work:
+    """One statement's changes."""
+
+    def __init__(self, reader: Reader, parameters: Mapping[str, Any]) -> None:
+        self._reader = reader
+        self._parameters = parameters
+        # No name of anybody's begins with it.
+        self._prefix = f"ec{secrets.token_hex(8)}"
+        self.relations: dict[str, str] = {}
+        """What stands for a name in the text."""
+        self.paths: dict[str, None] = {}
+
+    def look(self, select: Tree, source: From, *, first: bool) -> None:
+        """Change a SELECT and what it selects from, if that pays. `first`: it is the statement itself."""
+        layout = self._reader.layout
+        used = paths.used(select, source)
+        self.paths.update(dict.fromkeys(used))
+        token = f"{self._prefix}x{len(self.relations)}x"
+        cells = (
+            None
+            if used
+            else counts.relation(select, source, self._reader, self._parameters, f"{self._prefix}n")
+        )
+        if cells is not None:
+            self._put(source, token, cells)
+            return
+        which = lookups.wanted(select, source, self._parameters) if source.alone else None
+        columns = paths.columns(select, source, layout, f"{token}p")
+        names = [each.name for each in columns]
+        asked = newest.wanted(select, source, self._parameters, names) if first else None
+        keys = None if asked is None else tree.written(asked.statement(token))
+        few = layout if which is None else _meeting(layout, which)
+        if asked is not None and keys is not None:
+            given = self._used(asked.where)
+
+            def first_of(part: Part) -> list[tuple[int, Any]]:
+                only = _only(part)
+                sql = keys.replace(token, f"({_relation(only, columns, which, place=True)})", 1)
+                return [(row["row"], row["key"]) for row in peek(self._reader, sql, given)]
+
+            self._put(source, token, _of_rows(layout, newest.find(asked, few, first_of), columns))
+        elif columns or which is not None:
+            self._put(source, token, _relation(few, columns, which))
+
+    def _put(self, source: From, token: str, relation: str) -> None:
+        table = source.table
+        table["alias"] = table["alias"] or table["table_name"]
+        table["table_name"] = token
+        table["qualified_name"] = {"path": [token]}
+        self.relations[token] = relation
+
+    def _used(self, where: Tree | None) -> dict[str, Any]:
+        names = [each["identifier"] for each in tree.expressions(where) if each["class"] == "PARAMETER"]
+        return {name: self._parameters[name] for name in names}
+
+
+def _only(part: Part) -> Layout:
+    if isinstance(part, Fresh):
+        return Layout(fresh=(part,), segments=())
+    return Layout(fresh=(), segments=(part,))
+
+
+def _meeting(layout: Layout, which: EventFilter) -> Layout:
+    """Without the segments in which no event has the id or subject."""
+    kept = tuple(one for one in layout.segments if len(parts.rows_of(one, which)))
+    return Layout(fresh=layout.fresh, segments=kept)
+
+
+def _relation(
+    layout: Layout, columns: Sequence[PathColumn], which: EventFilter | None, *, place: bool = False
+) -> str:
+    """The events of these parts; of segments those rows that may pass `which`."""
+    if which is None:
+        return events(layout, paths=columns, place=place)
+    found = [(one, parts.rows_of(one, which)) for one in layout.segments]
+    many = tuple(one for one, rows in found if len(rows) * _EVENTS_PER_ROW > one.events)
+    few = [(one, rows) for one, rows in found if len(rows) * _EVENTS_PER_ROW <= one.events]
+    branches = []
+    if layout.fresh or many:
+        branches.append(events(Layout(fresh=layout.fresh, segments=many), paths=columns, place=place))
+    if few:
+        rows_by_number = {one.number: rows.tolist() for one, rows in few}
+        chosen = Layout(fresh=(), segments=tuple(one for one, _ in few))
+        branches.append(events(chosen, paths=columns, rows=rows_by_number, place=place))
+    return " UNION ALL ".join(branches)
+
+
+def _of_rows(layout: Layout, rows: Rows, columns: Sequence[PathColumn]) -> str:
+    """These rows of these parts."""
+    branches = []
+    for one in layout.segments:
+        taken = rows.get((False, one.number))
+        if taken:
+            branches.append(
+                events(Layout(fresh=(), segments=(one,)), paths=columns, rows={one.number: taken})
+            )
+    for part in layout.fresh:
+        taken = rows.get((True, part.number))
+        if taken:
+            listed = ", ".join(map(str, taken))
+            relation = events(Layout(fresh=(part,), segments=()), paths=columns)
+            branches.append(f"{relation} WHERE rowid IN (SELECT unnest([{listed}]))")
+    nothing = events(Layout(fresh=layout.fresh[-1:], segments=()), paths=columns) + " WHERE false"
+    return " UNION ALL ".join(branches or [nothing])
+
+
+def _by_name(parameters: Sequence[Any] | Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(parameters, Mapping):
+        return dict(parameters)
+    return {str(place): value for place, value in enumerate(parameters, 1)}
