@@ -84,7 +84,7 @@ def test_a_backup_under_load_comes_back_whole(product: Product, tmp_path: Path) 
         again = run(other, "restore", str(made), code=1)
         assert "There is data already" in again
         other.start("ingest", "server")
-        wait_until(lambda: archived(other, viewer) >= kept)
+        wait_until(lambda: archived(other, viewer) >= kept, 30.0)
         # What is sent again is known, and what is new is stored: the journal begins anew.
         answer = other.post("default", lines(0, 500) + lines(10**6, 3), writer, NDJSON, "?wait=archived")
         assert (answer[1]["stored"], answer[1]["duplicates"]) == (3, 500)
