@@ -71,6 +71,59 @@ class Bus:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RetentionPolicy:
+    """How long and how much is kept; None is without end."""
+
+    max_age_days: int | None = None
+    max_bytes: int | None = None
+    updated_at: datetime | None = None
+    updated_by: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LegalHold:
+    """Nothing is removed while it is there."""
+
+    reason: str
+    set_at: datetime | None = None
+    set_by: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BusRetention:
+    """What is kept of a bus and what it takes; without a policy of its own the tenant's counts."""
+
+    name: str
+    policy: RetentionPolicy | None = None
+    hold: LegalHold | None = None
+    events: int = 0
+    bytes: int = 0
+    oldest_received_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Going:
+    """What goes by limits now."""
+
+    events: int = 0
+    rejects: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retention:
+    """What is kept of a tenant, what it takes, and what each bus does."""
+
+    policy: RetentionPolicy | None = None
+    hold: LegalHold | None = None
+    events: int = 0
+    bytes: int = 0
+    oldest_received_at: datetime | None = None
+    buses: tuple[BusRetention, ...] = ()
+    going: Going | None = None
+    """Only after limits were set or tried."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Token:
     """An API token, without its secret."""
 

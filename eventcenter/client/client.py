@@ -20,10 +20,12 @@ from eventcenter.client.answers import (
     Envelope,
     EventPage,
     Histogram,
+    LegalHold,
     Me,
     Preview,
     RejectDetail,
     RejectPage,
+    Retention,
     Rule,
     Sent,
     Series,
@@ -131,6 +133,31 @@ class Client:
 
     def delete_bus(self, name: str, *, confirm: str | None = None) -> None:
         self._send("DELETE", f"/v1/buses/{_part(name)}", query=_given(confirm=confirm))
+
+    def retention(self) -> Retention:
+        return self._get("/v1/retention", Retention)
+
+    def set_retention(
+        self,
+        bus: str | None = None,
+        *,
+        max_age_days: int | None = None,
+        max_bytes: int | None = None,
+        dry_run: bool = False,
+    ) -> Retention:
+        """Set limits of a bus or of the tenant; `dry_run` only tells what would go."""
+        body = {"max_age_days": max_age_days, "max_bytes": max_bytes, "dry_run": dry_run}
+        return decode(self._send("PUT", _kept(bus), body), Retention)
+
+    def reset_retention(self, bus: str | None = None) -> None:
+        self._send("DELETE", _kept(bus))
+
+    def hold(self, bus: str | None = None, *, reason: str) -> LegalHold:
+        """Set a legal hold on a bus or on the tenant."""
+        return decode(self._send("PUT", _held(bus), {"reason": reason}), LegalHold)
+
+    def lift_hold(self, bus: str | None = None) -> None:
+        self._send("DELETE", _held(bus))
 
     def tokens(self) -> tuple[Token, ...]:
         return self._items("/v1/tokens", Token)
@@ -338,6 +365,14 @@ def _page(body: bytes, kind: type[T], names: Sequence[str]) -> tuple[tuple[T, ..
 
 def _given(**values: object) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in values.items() if value is not None]
+
+
+def _kept(bus: str | None) -> str:
+    return "/v1/retention" if bus is None else f"/v1/buses/{_part(bus)}/retention"
+
+
+def _held(bus: str | None) -> str:
+    return "/v1/retention/hold" if bus is None else f"/v1/buses/{_part(bus)}/hold"
 
 
 def _part(text: str) -> str:

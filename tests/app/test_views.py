@@ -1,12 +1,14 @@
 """Every view through main.py: full, empty, without an answer, without a session, of another tenant."""
 
 import pytest
+from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Button
 from streamlit.util import calc_hash
 
 from tests.app.conftest import Open, everything, html
 from tests.support.fake_api import HOSTILE, SESSION, FakeApi
 
-SECTIONS = ("buses", "tokens", "targets", "members", "preferences", "account", "audit")
+SECTIONS = ("buses", "retention", "tokens", "targets", "members", "preferences", "account", "audit")
 PAGES: tuple[tuple[str, dict[str, str]], ...] = (
     ("", {}),
     ("events", {}),
@@ -226,6 +228,46 @@ def test_a_token_is_shown_once(opened: Open, api: FakeApi) -> None:
     assert any(one.value == "export EVENTCENTER_TOKEN=ect_" + "Z" * 43 for one in tree.code)
     tree.run()
     assert "Z" * 43 not in everything(tree)
+
+
+def test_limits_are_tried_set_and_taken_away(opened: Open, api: FakeApi) -> None:
+    tree = opened(api, "settings", section="retention")
+    tree.selectbox(key="retention.which").select("k8s").run()
+    tree.number_input[0].set_value(7)
+    button(tree, "What would go?").click().run()
+    body = {"max_age_days": 7, "max_bytes": None, "dry_run": True}
+    assert ("PUT", "/v1/buses/k8s/retention", body) in api.calls
+    assert "12,345 events" in html(tree)
+    tree.number_input[1].set_value(2.5)
+    button(tree, "Save").click().run()
+    assert not tree.exception
+    assert api.retention["k8s"] == {"max_age_days": 7, "max_bytes": 2_500_000_000}
+    button(tree, "As all others").click().run()
+    assert "k8s" not in api.retention
+
+
+def test_a_hold_is_set_and_lifted(opened: Open, api: FakeApi) -> None:
+    tree = opened(api, "settings", section="retention")
+    tree.text_input[0].set_value("case 12")
+    button(tree, "Set the hold").click().run()
+    assert api.holds == {"": "case 12"}
+    assert "case 12" in html(tree)
+    button(tree, "Lift the hold").click().run()
+    assert not tree.exception
+    assert api.holds == {}
+
+
+def test_viewers_see_what_is_kept_and_no_form(opened: Open, api: FakeApi) -> None:
+    api.role = "viewer"
+    tree = opened(api, "settings", section="retention")
+    assert not tree.exception
+    assert "payments" in everything(tree)
+    assert not tree.number_input
+    assert not [one for one in tree.button if one.label in {"Save", "Set the hold"}]
+
+
+def button(tree: AppTest, label: str) -> Button:
+    return next(one for one in tree.button if one.label == label)
 
 
 def test_filters_are_in_the_question(opened: Open, api: FakeApi) -> None:

@@ -55,6 +55,8 @@ class FakeApi:
         self.tokens: list[dict[str, Any]] = self._tokens() if full else []
         self.buses = ["default", *(["k8s", "payments"] if full else [])]
         self.events = self._events() if full else []
+        self.retention: dict[str, dict[str, Any]] = {}
+        self.holds: dict[str, str] = {}
 
     # -- ways in -------------------------------------------------------------------------------------
 
@@ -106,6 +108,15 @@ class FakeApi:
             ("PATCH", "/v1/tenant", lambda q, b: (200, self._me()["tenant"])),
             ("GET", "/v1/buses", lambda q, b: (200, {"buses": [self._bus(name) for name in self.buses]})),
             ("POST", "/v1/buses", self._new_bus),
+            ("GET", "/v1/retention", lambda q, b: (200, self._kept())),
+            ("PUT", "/v1/retention", lambda q, b: self._keep(b, "")),
+            ("DELETE", "/v1/retention", lambda q, b: self._drop(self.retention, "")),
+            ("PUT", "/v1/retention/hold", lambda q, b: self._hold(b, "")),
+            ("DELETE", "/v1/retention/hold", lambda q, b: self._drop(self.holds, "")),
+            ("PUT", r"/v1/buses/([\w-]+)/retention", lambda q, b, n: self._keep(b, n)),
+            ("DELETE", r"/v1/buses/([\w-]+)/retention", lambda q, b, n: self._drop(self.retention, n)),
+            ("PUT", r"/v1/buses/([\w-]+)/hold", lambda q, b, n: self._hold(b, n)),
+            ("DELETE", r"/v1/buses/([\w-]+)/hold", lambda q, b, n: self._drop(self.holds, n)),
             ("GET", "/v1/tokens", lambda q, b: (200, {"tokens": self.tokens})),
             ("POST", "/v1/tokens", self._new_token),
             ("DELETE", r"/v1/tokens/(\w+)", lambda q, b, i: (204, None)),
@@ -199,6 +210,35 @@ class FakeApi:
             return 400, "a bus needs another name"
         self.buses.append(body["name"])
         return 201, self._bus(body["name"])
+
+    def _kept(self) -> dict[str, Any]:
+        buses = [{**self._kept_of(name), "name": name} for name in self.buses]
+        return {**self._kept_of(""), "buses": buses}
+
+    def _kept_of(self, name: str) -> dict[str, Any]:
+        held = [one for one in self.events if name in {"", one["bus"]}]
+        policy, hold = self.retention.get(name), self.holds.get(name)
+        return {
+            "policy": None if policy is None else {**policy, "updated_at": text(self.now), "updated_by": "a"},
+            "hold": None
+            if hold is None
+            else {"reason": hold, "set_at": text(self.now), "set_by": "user:ana"},
+            "events": len(held),
+            "bytes": 1_234_567 * len(held),
+            "oldest_received_at": held[-1]["received_at"] if held else None,
+        }
+
+    def _keep(self, body: Any, name: str) -> Answer:
+        if not body["dry_run"]:
+            self.retention[name] = {key: body[key] for key in ("max_age_days", "max_bytes")}
+        return 200, {**self._kept(), "dry_run": body["dry_run"], "going": {"events": 12_345, "rejects": 3}}
+
+    def _hold(self, body: Any, name: str) -> Answer:
+        self.holds[name] = self._say(body["reason"])
+        return 200, self._kept_of(name)["hold"]
+
+    def _drop(self, held: dict[str, Any], name: str) -> Answer:
+        return (204, None) if held.pop(name, None) is not None else (404, "no such thing")
 
     def _new_token(self, query: Any, body: Any) -> Answer:
         made = {

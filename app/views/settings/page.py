@@ -6,10 +6,11 @@ from app import session, urlstate
 from app.components import notice
 from app.i18n import t
 from app.session import Viewer
-from app.views.settings import account, audit, buses, members, preferences, targets, tokens
+from app.views.settings import account, audit, buses, members, preferences, retention, targets, tokens
 
 _SECTIONS: Mapping[str, tuple[str, Callable[[Viewer], None]]] = {
     "buses": ("viewer", buses.draw),
+    "retention": ("viewer", retention.draw),
     "tokens": ("admin", tokens.draw),
     "targets": ("viewer", targets.draw),
     "members": ("admin", members.draw),
