@@ -21,7 +21,7 @@ from eventcenter.archive.promotion import Plan
 from eventcenter.archive.segment import Scratch
 
 LEAST_SETTLED: Final = 50_000
-"""Fewer fresh events are left as they are."""
+"""A table that is not full is settled, once nothing comes any more, if it has so many events to settle."""
 KEPT_FRESH: Final = 20_000
 """So many of the newest events stay in load order, because the newest are asked for most."""
 MERGED: Final = 4
@@ -62,8 +62,8 @@ def step(archive: Archive, make_scratch: Callable[[], Scratch], *, idle: bool) -
 
 def waiting_events(archive: Archive) -> int:
     """How many events could be settled and are not yet."""
-    events = _fresh_events(archive, archive.layout().fresh[:-1])
-    return events if events >= LEAST_SETTLED else 0
+    waiting = archive.layout().fresh[:-1]
+    return _fresh_events(archive, waiting) if _can_settle(archive, waiting) else 0
 
 
 def do(archive: Archive, make_scratch: Callable[[], Scratch], work: Work) -> None:
@@ -106,11 +106,12 @@ def do(archive: Archive, make_scratch: Callable[[], Scratch], work: Work) -> Non
 def _next(archive: Archive) -> Work | None:
     layout = archive.layout()
     waiting = layout.fresh[:-1]
-    if _fresh_events(archive, waiting) >= LEAST_SETTLED:
+    if _can_settle(archive, waiting):
+        chosen = tuple(_first(archive, waiting))
         newer = _fresh_events(archive, layout.fresh[-1:])
         return Work(
-            parts=Layout(fresh=tuple(_first(archive, waiting)), segments=()),
-            leave=max(0, KEPT_FRESH - newer) if len(waiting) == 1 else 0,
+            parts=Layout(fresh=chosen, segments=()),
+            leave=max(0, KEPT_FRESH - newer) if len(chosen) == len(waiting) else 0,
         )
     with archive.reader() as reader:
         asked_for = promotion.used(reader.cursor)
@@ -119,6 +120,14 @@ def _next(archive: Archive) -> Work | None:
             return Work(parts=Layout(fresh=(), segments=(one,)))
     neighbours = mergeable(layout.segments)
     return Work(parts=Layout(fresh=(), segments=neighbours)) if neighbours else None
+
+
+def _can_settle(archive: Archive, waiting: Sequence[Fresh]) -> bool:
+    """Whether tables that are not written any more hold more than the newest events that stay fresh.
+
+    A full table may hold few events, if they are large.
+    """
+    return len(waiting) > 1 or _fresh_events(archive, waiting) > KEPT_FRESH
 
 
 def mergeable(segments: Sequence[Segment]) -> tuple[Segment, ...]:
