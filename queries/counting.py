@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from eventcenter.archive.archive import Reader
+from eventcenter.archive.manifest import Layout
 from eventcenter.clock import to_micros
 from queries import parts
 from queries.histogram import Buckets, Numbers, Series, complete
@@ -62,6 +63,8 @@ def _numbers(table: pa.Table, *columns: str) -> list[Numbers]:
 
 def ends(reader: Reader, which: EventFilter) -> Stretch:
     """The first and the last moment of the events that pass, in microseconds since 1970; None without any."""
+    if which == EventFilter(time_field=which.time_field):
+        return _ends_of_all(reader, which)
     if not is_counted(which):
         return _ends(reader, which, (None, None))
     counting = Counting(by=None, time_field=which.time_field)
@@ -74,8 +77,23 @@ def ends(reader: Reader, which: EventFilter) -> Stretch:
     return first, last
 
 
+def _ends_of_all(reader: Reader, which: EventFilter) -> Stretch:
+    """Each segment tells its own; fresh events are few."""
+    fresh = Layout(fresh=reader.layout.fresh, segments=())
+    found = [_ends_in(reader, fresh, which, (None, None))]
+    for one in reader.layout.segments:
+        first, last = parts.moments(one, which.time_field)
+        found.append((to_micros(first), to_micros(last)))
+    firsts, lasts = ([end for end in each if end is not None] for each in zip(*found, strict=True))
+    return min(firsts, default=None), max(lasts, default=None)
+
+
 def _ends(reader: Reader, which: EventFilter, stretch: Stretch) -> Stretch:
     layout = parts.of_times(parts.of_filter(reader.layout, which), which.time_field, stretch)
+    return _ends_in(reader, layout, which, stretch)
+
+
+def _ends_in(reader: Reader, layout: Layout, which: EventFilter, stretch: Stretch) -> Stretch:
     statement = Statement(source=parts.source(layout, which))
     statement.where_filter(which)
     statement.where_micros(which.time_field, stretch)

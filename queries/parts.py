@@ -1,6 +1,7 @@
 """Which parts of an archive, and which rows of them, a question has to look at."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from functools import reduce
 
 import numpy as np
@@ -29,15 +30,19 @@ def of_seqs(layout: Layout, first: int, last: int) -> Layout:
 def of_times(layout: Layout, field: TimeField, stretch: Stretch) -> Layout:
     """The parts that may hold events of the half-open stretch (µs since 1970); of fresh ones all may."""
     from_, to = (None if end is None else nearest(end) for end in stretch)
-    by_time = field == "time"
 
     def meets(one: Segment) -> bool:
-        first, last = (
-            (one.first_at, one.last_at) if by_time else (one.first_received_at, one.last_received_at)
-        )
+        first, last = moments(one, field)
         return (to is None or first <= to) and (from_ is None or last >= from_)
 
     return Layout(fresh=layout.fresh, segments=tuple(filter(meets, layout.segments)))
+
+
+def moments(segment: Segment, field: TimeField) -> tuple[datetime, datetime]:
+    """Its first and its last one."""
+    if field == "time":
+        return segment.first_at, segment.last_at
+    return segment.first_received_at, segment.last_received_at
 
 
 def of_filter(layout: Layout, which: EventFilter) -> Layout:

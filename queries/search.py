@@ -133,7 +133,9 @@ class Statement:
     def where_row_is_one_of(self, rows: Sequence[int]) -> None:
         """The event stands in one of these rows of its part."""
         first, last = min(rows), max(rows)
-        if last - first + 1 == len(rows):
+        if first == last:
+            self.where(f"row = {self.bind(first)}")
+        elif last - first + 1 == len(rows):
             self.where(f"row BETWEEN {self.bind(first)} AND {self.bind(last)}")
         else:
             # A join, for which the engine reads the rows; with a list it would look through all of them.
