@@ -53,6 +53,7 @@ def add(connection: duckdb.DuckDBPyConnection, events_sql: str, *, first_seq: in
             _number_kinds(connection, events_sql)
             _gather(connection, _counted(events_sql, "count(*)"))
         _keep(connection)
+        _let_go(connection)
         return
     if events:
         counted, grouped = ("1", "") if events <= _FEW_EVENTS else ("count(*)", "GROUP BY ALL")
@@ -83,6 +84,7 @@ def subtract(
     connection.execute(
         "DELETE FROM rollup_kinds WHERE events = 0 AND kind NOT IN (SELECT kind FROM rollup_hours)"
     )
+    _let_go(connection)
 
 
 def tidy(connection: duckdb.DuckDBPyConnection, *, most_loose: int = _LOOSE_CELLS) -> None:
@@ -97,6 +99,7 @@ def tidy(connection: duckdb.DuckDBPyConnection, *, most_loose: int = _LOOSE_CELL
         f" FROM rollup_loose e JOIN rollup_kinds k ON {_SAME} GROUP BY ALL",
     )
     _keep(connection)
+    _let_go(connection)
     connection.execute("DELETE FROM rollup_loose")
 
 
@@ -107,6 +110,7 @@ def rebuild(connection: duckdb.DuckDBPyConnection, events_sql: str) -> None:
     _number_kinds(connection, events_sql)
     _gather(connection, _counted(events_sql, "count(*)"))
     _keep(connection)
+    _let_go(connection)
 
 
 def check(connection: duckdb.DuckDBPyConnection, events_sql: str) -> list[str]:
@@ -156,6 +160,11 @@ def _number_kinds(connection: duckdb.DuckDBPyConnection, events_sql: str) -> Non
 
 def _gather(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object] = ()) -> None:
     connection.execute(f"CREATE OR REPLACE TEMP TABLE rollup_cells AS {sql}", list(parameters))
+
+
+def _let_go(connection: duckdb.DuckDBPyConnection) -> None:
+    """Of what was gathered, which is in memory."""
+    connection.execute("DROP TABLE temp.rollup_cells")
 
 
 def _keep(connection: duckdb.DuckDBPyConnection) -> None:
