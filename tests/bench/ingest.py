@@ -1,26 +1,22 @@
 """Durable ingest of NDJSON over HTTP: sustained until archived, answered in bursts, into a large archive."""
 
-import http.client
 import json
 import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from tests.bench import corpus, disk, sizes
 from tests.bench.clients import Clients
-from tests.bench.corpus import Part, bodies, with_new_ids
+from tests.bench.corpus import Part
 from tests.bench.figures import Figure
 from tests.bench.memory import Memory
 from tests.bench.references import Loaded, chdb_load, chdb_missing, duckdb_load
+from tests.bench.senders import send
 from tests.bench.stand import Stand
 
 _BURSTS = 3
-_AGAIN_S = 0.2
 _VERIFIED_LEAST = 200
 _VERIFY_EVERY = 10_000
 _LEAST_SUSTAINED = {"mixed": 0.33, "uniform": 0.33, "wide": 0.5}
@@ -39,39 +35,6 @@ class Run:
     def latency_ms(self, share: float) -> float:
         """What this share of the answers took at most."""
         return self.latencies_s[int((len(self.latencies_s) - 1) * share)] * 1000
-
-
-def send(  # noqa: PLR0917 a process's target
-    files: Sequence[Part],
-    client: int,
-    clients: int,
-    port: int,
-    token: str,
-    seed: int | None,
-    begin: Any,
-    answers: Any,
-) -> None:
-    """One client of some: when all are ready, posts its bodies one after the other over one connection."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
-    headers = {"authorization": f"Bearer {token}", "content-type": "application/x-ndjson"}
-    chance = None if seed is None else np.random.default_rng((seed, client))
-    accepted = 0
-    latencies: list[float] = []
-    begin.wait()
-    for body in bodies(files, client, clients):
-        sent = body if chance is None else with_new_ids(body, chance)
-        while True:
-            start = time.perf_counter()
-            connection.request("POST", "/v1/buses/default/events", body=sent, headers=headers)
-            answer = connection.getresponse()
-            found = json.loads(answer.read())
-            if answer.status != 429:
-                break
-            time.sleep(_AGAIN_S)
-        assert answer.status == 200, found
-        latencies.append(time.perf_counter() - start)
-        accepted += found["accepted"]
-    answers.put((accepted, latencies))
 
 
 def post(

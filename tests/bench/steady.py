@@ -1,7 +1,5 @@
 """A steady stream: its answers, how far settling is behind at the end, and the query suite beside it."""
 
-import http.client
-import json
 import math
 import threading
 import time
@@ -11,56 +9,20 @@ from contextlib import closing
 from itertools import cycle
 from pathlib import Path
 from statistics import geometric_mean, median
-from typing import Any
-
-import numpy as np
 
 from tests.bench import corpus, sizes
 from tests.bench.clients import Clients
-from tests.bench.corpus import Part, bodies, with_new_ids
 from tests.bench.figures import Figure
 from tests.bench.ingest import post
 from tests.bench.memory import Memory
 from tests.bench.queries import questions
+from tests.bench.senders import stream
 from tests.bench.stand import BEHIND, WAITING, Client, Stand
 from tests.bench.suite import Question, label
 
-_POSTS_A_SECOND = 10
-"""Of each client."""
 _BETWEEN_QUESTIONS_S = 1.0
 _COMPARED_ROUNDS = 4
 """The last ones beside the stream are compared with as many in quiet: the archive is as large then."""
-
-
-def stream(  # noqa: PLR0917 a process's target
-    files: Sequence[Part], client: int, port: int, token: str, begin: Any, answers: Any
-) -> None:
-    """One client: posts at fixed moments, from which the answers' times count, whatever they take."""
-    share = sizes.STEADY_RATE / sizes.CLIENTS / _POSTS_A_SECOND
-    first = next(bodies(files[:1]))
-    size = int(len(first) / first.count(b"\n") * share)
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
-    headers = {"authorization": f"Bearer {token}", "content-type": "application/x-ndjson"}
-    chance = np.random.default_rng(client)
-    accepted = 0
-    latencies: list[float] = []
-    begin.wait()
-    start = due = time.perf_counter()
-    while due < start + sizes.STEADY_S:
-        for body in bodies(files, client, sizes.CLIENTS, size):
-            sent = with_new_ids(body, chance)
-            time.sleep(max(0.0, due - time.perf_counter()))
-            connection.request("POST", "/v1/buses/default/events", body=sent, headers=headers)
-            answer = connection.getresponse()
-            found = json.loads(answer.read())
-            assert answer.status == 200, found
-            latencies.append(time.perf_counter() - due)
-            accepted += found["accepted"]
-            # The next one's moment follows from the events that were really sent.
-            due = start + accepted * sizes.CLIENTS / sizes.STEADY_RATE
-            if due >= start + sizes.STEADY_S:
-                break
-    answers.put((accepted, latencies, time.perf_counter() - start))
 
 
 class _Rounds:

@@ -1,53 +1,18 @@
 """Many tenants in one server: memory while all are fed, and the first answer of one that sleeps."""
 
-import http.client
-import json
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from itertools import islice
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from tests.bench import corpus, sizes
 from tests.bench.clients import Clients
-from tests.bench.corpus import Part
 from tests.bench.figures import Figure
 from tests.bench.memory import Memory
+from tests.bench.senders import feed
 from tests.bench.stand import Client, Stand
 from tests.support.product import wait_until
-
-_BATCH = 5_000
-
-
-def feed(  # noqa: PLR0917 a process's target
-    files: Sequence[Part], client: int, port: int, tokens: Sequence[str], begin: Any, answers: Any
-) -> None:
-    """One client: every other tenant's events, a batch of each tenant in turn."""
-    mine = range(client, len(tokens), sizes.CLIENTS)
-    shares: list[list[bytes]] = []
-    lines = (line for part in files for line in part.path.open("rb"))
-    for tenant in range(len(tokens)):
-        share = list(islice(lines, sizes.TENANT_EVENTS))
-        if tenant in mine:
-            shares.append(share)
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
-    accepted = 0
-    begin.wait()
-    for start in range(0, sizes.TENANT_EVENTS, _BATCH):
-        for tenant, share in zip(mine, shares, strict=True):
-            headers = {
-                "authorization": f"Bearer {tokens[tenant]}",
-                "content-type": "application/x-ndjson",
-            }
-            body = b"".join(share[start : start + _BATCH])
-            connection.request("POST", "/v1/buses/default/events", body=body, headers=headers)
-            answer = connection.getresponse()
-            found = json.loads(answer.read())
-            assert answer.status == 200, found
-            accepted += found["accepted"]
-    answers.put(accepted)
 
 
 def tenants(folder: Path) -> list[Figure]:
