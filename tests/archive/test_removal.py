@@ -106,6 +106,7 @@ class Stand:
                 "type": [one.type for one in made],
                 "subject": pa.array([one.subject for one in made], pa.string()),
                 "received_at": pa.array([one.received_at for one in made], pa.timestamp("us", "UTC")),
+                "key": pa.array([keys.key_of(one.bus, "/s", str(one.seq)) for one in made], pa.uint64()),
                 "repeats": [one.repeats for one in made],
                 "data": [f'{{"n": 1, "noise": "{self.random.getrandbits(120):030x}"}}' for _ in made],
             }
@@ -115,7 +116,7 @@ class Stand:
         def insert(connection: duckdb.DuckDBPyConnection) -> None:
             connection.register("made", table)
             connection.execute(
-                f"INSERT INTO {fresh} SELECT seq, {keys.KEY}, bus, id, source, type, subject, NULL, NULL,"
+                f"INSERT INTO {fresh} SELECT seq, key, bus, id, source, type, subject, NULL, NULL,"
                 " NULL, NULL, NULL, 'json', data, received_at"
                 " FROM (SELECT *, seq::VARCHAR AS id, '/s' AS source FROM made)"
             )
@@ -464,6 +465,25 @@ def test_a_removal_that_is_stopped_in_a_transaction_takes_nothing_more(stand: St
     stand.check()
     with stand.archive.reader() as reader:
         assert removal.report(reader, "d").total == len(gone), "counted over both runs"
+
+
+@pytest.mark.parametrize("step", ["write", "swap", "uncount"])
+def test_a_crash_before_the_swap_leaves_all_as_it_was(stand: Stand, step: str) -> None:
+    stand.load(60)
+    stand.settle_all()
+    what = stand.of_subject("user/1", deletion="d")
+    files = {path.name for path in (stand.archive.folder / "segments").iterdir()}
+    with failing(step), pytest.raises(Refused):
+        stand.remove(what)
+    stand.check()
+    stand.crash()
+    stand.check()
+    assert {path.name for path in (stand.archive.folder / "segments").iterdir()} == files
+    with stand.archive.reader() as reader:
+        assert removal.report(reader, "d").total == 0
+    assert stand.remove(stand.of_subject("user/1"))
+    stand.keep(lambda one: one.subject != "user/1")
+    stand.check()
 
 
 def test_a_deletion_reaches_what_is_settled_in_between(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
