@@ -5,7 +5,7 @@ role in a tenant; `.tenant` is its id) or `Operator`.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Annotated
@@ -89,17 +89,18 @@ def principal(
 
 
 @cache
-def require(role: str) -> Callable[[Principal], Principal]:
+def require(role: str) -> Callable[[Principal], Awaitable[Principal]]:
     """A dependency that gives a principal whose role in a tenant includes `role`. Raises Forbidden."""
 
-    def allowed(who: Annotated[Principal, Depends(principal)]) -> Principal:
+    # Not plain functions: those are handed to a thread, which takes longer than the look.
+    async def allowed(who: Annotated[Principal, Depends(principal)]) -> Principal:
         who.require(role)
         return who
 
     return allowed
 
 
-def require_operator(who: Annotated[Principal, Depends(principal)]) -> Principal:
+async def require_operator(who: Annotated[Principal, Depends(principal)]) -> Principal:
     """The dependency for operators. Raises Forbidden."""
     who.require_operator()
     return who
