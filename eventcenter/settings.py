@@ -56,6 +56,7 @@ class Settings:
     loader_batch_bytes: int = 48 * MIB
     archive_memory_bytes: int = 768 * MIB
     archive_open_tenants: int = 16
+    fresh_events: int = 500_000
     settling_memory_bytes: int = 384 * MIB
     retention_every_s: float = 600.0
     query_timeout_s: float = 30.0
@@ -150,6 +151,7 @@ HELP: Mapping[str, str] = {
     "loader_batch_bytes": "Most bytes that the loader moves in one transaction.",
     "archive_memory_bytes": "Memory of all open archives together.",
     "archive_open_tenants": "Most archives open at once.",
+    "fresh_events": "Events of a tenant that stay in load order before a stretch of them is settled.",
     "settling_memory_bytes": "Memory for sorting when events are settled; more spills to disk.",
     "retention_every_s": "Seconds from one look for events that are too old or too many to the next.",
     "query_timeout_s": "Longest time that a query may take, in seconds.",

@@ -23,9 +23,9 @@ from eventcenter.errors import Unavailable
 from eventcenter.journal import Outcome, Position, ReadBlock
 
 FRESH_EVENTS = 500_000
-"""A table of fresh events is full with so many."""
+"""A table of fresh events is full with so many, if no other number is given."""
 FRESH_BYTES = 512 << 20
-"""Or with so many bytes of journal lines."""
+"""It is also full with so many bytes of journal lines."""
 Parameters = Sequence[object] | Mapping[str, object]
 
 
@@ -84,8 +84,11 @@ def readable_errors(limit_s: float) -> Iterator[None]:
 class Archive:
     """A tenant's folder. Thread-safe; what writes is one at a time."""
 
-    def __init__(self, folder: Path, *, memory_bytes: int, timeout_s: float) -> None:
+    def __init__(
+        self, folder: Path, *, memory_bytes: int, timeout_s: float, fresh_events: int | None = None
+    ) -> None:
         self.folder = folder
+        self._fresh_events = fresh_events
         self._memory_bytes = memory_bytes
         self._timeout_s = timeout_s
         self._condition = threading.Condition()
@@ -159,7 +162,7 @@ class Archive:
     ) -> list[Outcome]:
         """See `eventcenter.archive.load.load`."""
         with self._write() as instance:
-            if self._is_full(instance):
+            if self._has_full_table(instance):
                 instance.rotate()
             outcomes = loading.load(
                 instance.connection,
@@ -351,9 +354,14 @@ class Archive:
                 self._users -= 1
                 self._condition.notify_all()
 
-    @staticmethod
-    def _is_full(instance: Instance) -> bool:
+    @property
+    def fresh_events(self) -> int:
+        """A table of fresh events is full with so many."""
+        return self._fresh_events or FRESH_EVENTS
+
+    def _has_full_table(self, instance: Instance) -> bool:
         [(next_seq, taken)] = instance.connection.execute(
             "SELECT next_seq, fresh_bytes FROM state"
         ).fetchall()
-        return bool(next_seq - instance.layout.current.first_seq >= FRESH_EVENTS or taken >= FRESH_BYTES)
+        held = next_seq - instance.layout.current.first_seq
+        return bool(held >= self.fresh_events or taken >= FRESH_BYTES)

@@ -16,12 +16,19 @@ class Archives:
     """
 
     def __init__(
-        self, folder: Path, *, memory_bytes: int = 768 << 20, most_open: int = 16, timeout_s: float = 30
+        self,
+        folder: Path,
+        *,
+        memory_bytes: int = 768 << 20,
+        most_open: int = 16,
+        timeout_s: float = 30,
+        fresh_events: int | None = None,
     ) -> None:
         self.folder = folder
         self._memory_bytes = memory_bytes
         self._most_open = most_open
         self._timeout_s = timeout_s
+        self._fresh_events = fresh_events
         self._mutex = threading.Lock()
         self._archives: OrderedDict[str, Archive] = OrderedDict()
         self._share = memory_bytes
@@ -34,7 +41,10 @@ class Archives:
             archive = self._archives.get(tenant_id)
             if archive is None:
                 archive = Archive(
-                    self.folder / tenant_id, memory_bytes=self._share, timeout_s=self._timeout_s
+                    self.folder / tenant_id,
+                    memory_bytes=self._share,
+                    timeout_s=self._timeout_s,
+                    fresh_events=self._fresh_events,
                 )
                 self._archives[tenant_id] = archive
             self._archives.move_to_end(tenant_id)

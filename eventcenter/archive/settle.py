@@ -52,7 +52,7 @@ def step(archive: Archive, make_scratch: Callable[[], Scratch], *, idle: bool) -
     """
     archive.save_paths()
     with archive.upkeep():
-        if idle and _fresh_events(archive, [archive.layout().current]) >= LEAST_SETTLED + KEPT_FRESH:
+        if idle and _fresh_events(archive, [archive.layout().current]) >= _least(archive):
             archive.rotate()
         work = _next(archive)
         if work is not None:
@@ -111,7 +111,7 @@ def _next(archive: Archive) -> Work | None:
         newer = _fresh_events(archive, layout.fresh[-1:])
         return Work(
             parts=Layout(fresh=chosen, segments=()),
-            leave=max(0, KEPT_FRESH - newer) if len(chosen) == len(waiting) else 0,
+            leave=max(0, _kept(archive) - newer) if len(chosen) == len(waiting) else 0,
         )
     with archive.reader() as reader:
         asked_for = promotion.used(reader.cursor)
@@ -127,7 +127,15 @@ def _can_settle(archive: Archive, waiting: Sequence[Fresh]) -> bool:
 
     A full table may hold few events, if they are large.
     """
-    return len(waiting) > 1 or _fresh_events(archive, waiting) > KEPT_FRESH
+    return len(waiting) > 1 or _fresh_events(archive, waiting) > _kept(archive)
+
+
+def _kept(archive: Archive) -> int:
+    return min(KEPT_FRESH, archive.fresh_events // 25)
+
+
+def _least(archive: Archive) -> int:
+    return min(LEAST_SETTLED, archive.fresh_events // 10) + _kept(archive)
 
 
 def mergeable(segments: Sequence[Segment]) -> tuple[Segment, ...]:
@@ -153,7 +161,7 @@ def _first(archive: Archive, waiting: Sequence[Fresh]) -> Iterator[Fresh]:
     events = 0
     for index, table in enumerate(waiting):
         events += _fresh_events(archive, [table])
-        if index and events > _SIZE * 1.2:
+        if index and events > archive.fresh_events * 1.2:
             return
         yield table
 

@@ -51,6 +51,7 @@ class Server:
             memory_bytes=settings.archive_memory_bytes,
             most_open=settings.archive_open_tenants,
             timeout_s=settings.query_timeout_s,
+            fresh_events=settings.fresh_events,
         )
         cursor_key = _cursor_key(settings)
         self.queries = Queries(self.archives, clock, cursor_key=cursor_key)
