@@ -11,4 +11,4 @@ class Place(msgspec.Struct, frozen=True, array_like=True):
     bound: int = 0
     """The newest seq when the first page was asked for: what comes later is in no page."""
     micros: int | None = None
-    """The last event's time in microseconds since 1970, where pages are ordered by time."""
+    """The last event's moment in microseconds since 1970, in what its pages are ordered by."""
