@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from eventcenter.archive import rollup
-from eventcenter.archive.keys import Keys
+from eventcenter.archive.keys import Keys, keys_of
 from eventcenter.archive.lines import COLUMNS, to_table
 from eventcenter.archive.manifest import Layout
-from eventcenter.archive.repeats import Decided, decide, keys_of
+from eventcenter.archive.repeats import Decided, decide
 from eventcenter.archive.seen import Seen
 from eventcenter.event import decode_line
 from eventcenter.journal import BlockKind, Outcome, Position, ReadBlock
@@ -292,7 +292,7 @@ def _load_events(
     bus = pa.DictionaryArray.from_arrays(pa.array(of_bus), pa.array(list(names), pa.string()))
     table = table.append_column("bus", bus).append_column("received_at", pa.array(received).cast(_UTC))
 
-    keys = keys_of(connection, table)
+    keys = keys_of(table["bus"], table["source"], table["id"])
     decided = decide(connection, table, keys, seen)
     keep = decided.keep
     seqs = next_seq + np.cumsum(keep) - 1

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
+import pyarrow as pa
+from duckdb.func import PythonUDFType
 
-from eventcenter.archive import keys, rollup
+from eventcenter.archive import rollup
+from eventcenter.archive.keys import keys_of
 from eventcenter.archive.manifest import create_fresh
 from eventcenter.errors import Conflict
 
@@ -76,10 +79,12 @@ def _from_1(connection: duckdb.DuckDBPyConnection) -> None:
     )
     [(first,)] = connection.execute("SELECT coalesce(min(seq), 1) FROM fresh").fetchall()
     table = create_fresh(connection, first).table
+    connection.create_function("key_of", _key_of, ["VARCHAR"] * 3, "UBIGINT", type=PythonUDFType.ARROW)
     connection.execute(
         f"INSERT INTO {table} (seq, key, {_FRESH_COLUMNS})"  # noqa: S608 constants
-        f" SELECT seq, {keys.KEY}, {_FRESH_COLUMNS} FROM fresh ORDER BY seq"
+        f" SELECT seq, key_of(bus, source, id), {_FRESH_COLUMNS} FROM fresh ORDER BY seq"
     )
+    connection.remove_function("key_of")
     for name in kept:
         connection.execute(f"INSERT INTO {name} SELECT * FROM old_{name}")  # noqa: S608 a constant
     connection.execute(
@@ -89,6 +94,10 @@ def _from_1(connection: duckdb.DuckDBPyConnection) -> None:
     for name in ("format", "state", *kept):
         connection.execute(f"DROP TABLE old_{name}")
     connection.execute("DROP TABLE fresh")
+
+
+def _key_of(bus: pa.ChunkedArray, source: pa.ChunkedArray, event_id: pa.ChunkedArray) -> pa.Array:
+    return pa.array(keys_of(bus, source, event_id))
 
 
 _STEPS: Mapping[int, Callable[[duckdb.DuckDBPyConnection], None]] = {1: _from_1}

@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from eventcenter.archive import keys as hashes
 from eventcenter.archive.index import Rows
 from eventcenter.archive.keys import Keys
 from eventcenter.archive.relation import TIME_TEXT
@@ -22,8 +21,6 @@ from eventcenter.archive.seen import Seen
 _NAME: Final = ("bus", "source", "id")
 _CONTENT: Final = ", ".join(CONTENT)
 _SETTLED_CONTENT: Final = ", ".join(TIME_TEXT if name == "time_text" else name for name in CONTENT)
-_HASHED_IN_PYTHON: Final = 500
-"""Up to so many events, hashing them here is quicker than a statement."""
 
 Name = tuple[str, str, str]
 Mask = npt.NDArray[np.bool_]
@@ -38,28 +35,6 @@ class Decided:
     """Row of a repeat → seq of its event, or −1−row where that event is in the same batch."""
     reused: dict[int, int]
     """Row with a used id and other content → the same."""
-
-
-def keys_of(connection: duckdb.DuckDBPyConnection, table: pa.Table) -> Keys:
-    """Keys of a batch with the columns bus (dictionary), source and id: one MD5 an event."""
-    bus = table["bus"].combine_chunks()
-    sources = table["source"].dictionary_encode().combine_chunks()
-    if isinstance(sources, pa.ChunkedArray):
-        sources = sources.chunk(0)
-    names = sources.dictionary.to_pylist()
-    pairs = np.asarray(bus.indices).astype(np.int64) * len(names) + np.asarray(sources.indices)
-    distinct, which = np.unique(pairs, return_inverse=True)
-    buses = bus.dictionary.to_pylist()
-    pair_hashes = np.array(
-        [hashes.pair_hash(buses[pair // len(names)], names[pair % len(names)]) for pair in distinct.tolist()],
-        np.uint64,
-    )
-    if table.num_rows <= _HASHED_IN_PYTHON:
-        ids = np.array([hashes.id_hash(one) for one in table["id"].to_pylist()], np.uint64)
-    else:
-        connection.register("incoming", table.select(["id"]))
-        ids = _column(connection, f"SELECT {hashes.ID_HASH} AS hash FROM incoming", "hash")  # noqa: S608
-    return hashes.join(ids.astype(np.uint64, copy=False), pair_hashes[which])
 
 
 def decide(connection: duckdb.DuckDBPyConnection, table: pa.Table, keys: Keys, seen: Seen) -> Decided:

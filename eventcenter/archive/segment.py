@@ -11,14 +11,16 @@ from typing import Any, Final
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 
 from eventcenter.archive import keys, relation
 from eventcenter.archive.archive import Reader
-from eventcenter.archive.index import SegmentIndex
-from eventcenter.archive.instance import remove_files, sync
+from eventcenter.archive.index import Hashes, Rows, SegmentIndex
+from eventcenter.archive.instance import remove_files
 from eventcenter.archive.manifest import Layout, PromotedPath, Segment, index_path, segment_path
 from eventcenter.archive.promotion import Plan
 from eventcenter.archive.relation import quoted
+from eventcenter.durable import sync
 
 FORMAT: Final = 1
 MOST_EVENTS: Final = 12_000_000
@@ -263,7 +265,7 @@ def _describe(
         )
         for path, promoted in paths.items()
     }
-    _build_index(connection, index_path(folder, number))
+    _build_index(connection, index_path(folder, number), row["events"])
     stretch: dict[str, int | datetime] = {
         name: row[name]
         for name in (
@@ -281,22 +283,32 @@ def _describe(
     return Segment(**fields, index=SegmentIndex.open(index_path(folder, number)))
 
 
-def _build_index(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    found = connection.execute(
-        f"SELECT {keys.KEY} AS key, {keys.SUBJECT} AS subject, {keys.TRACE} AS trace"  # noqa: S608
-        " FROM made.events ORDER BY rowid"
-    ).fetchnumpy()
-    SegmentIndex.build(
-        path,
-        keys=np.asarray(found["key"], np.uint64),
-        subjects=_present(found["subject"]),
-        traces=_present(found["trace"]),
+def _build_index(connection: duckdb.DuckDBPyConnection, path: Path, events: int) -> None:
+    hashes = np.empty(events, np.uint64)
+    subjects, traces = _Entries(), _Entries()
+    found = connection.sql(
+        f"SELECT rowid AS row, bus, source, id, subject, {keys.TRACE} AS trace FROM made.events"  # noqa: S608
     )
+    for batch in found.to_arrow_reader(_BATCH_ROWS):
+        rows = np.asarray(batch["row"])
+        hashes[rows] = keys.keys_of(batch["bus"], batch["source"], batch["id"])
+        subjects.add(batch["subject"], keys.subject_hashes(batch["subject"]), rows)
+        traces.add(batch["trace"], np.asarray(batch["trace"].fill_null(0)), rows)
+    SegmentIndex.build(path, keys=hashes, subjects=subjects.all(), traces=traces.all())
 
 
-def _present(column: Any) -> tuple[Any, Any]:
-    """Values that are there, and their rows."""
-    if not isinstance(column, np.ma.MaskedArray):
-        return np.asarray(column, np.uint32), np.arange(len(column), dtype=np.uint32)
-    rows = np.flatnonzero(~np.ma.getmaskarray(column)).astype(np.uint32)
-    return np.asarray(column.data[rows], np.uint32), rows
+class _Entries:
+    """Hashes and the rows that have them, gathered batch by batch."""
+
+    def __init__(self) -> None:
+        self._hashes: list[Hashes] = [np.empty(0, np.uint32)]
+        self._rows: list[Hashes] = [np.empty(0, np.uint32)]
+
+    def add(self, column: pa.Array, hashes: Hashes, rows: Rows) -> None:
+        """Take in the rows where `column` is not null."""
+        present = np.asarray(column.is_valid())
+        self._hashes.append(hashes[present])
+        self._rows.append(rows[present].astype(np.uint32))
+
+    def all(self) -> tuple[Hashes, Hashes]:
+        return np.concatenate(self._hashes), np.concatenate(self._rows)

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventcenter.archive import keys
+from eventcenter.archive import hashing, keys
 from eventcenter.archive.index import SegmentIndex
 from eventcenter.archive.manifest import Fresh, Layout, Segment
-from eventcenter.archive.repeats import decide, keys_of
+from eventcenter.archive.repeats import decide
 from eventcenter.archive.seen import Seen
 
 NONE = (np.empty(0, np.uint32), np.empty(0, np.uint32))
@@ -117,8 +117,8 @@ def plain(text: str) -> str:
 @pytest.fixture(params=[0, 0x1000000001, 0xFFFFFFFFFF000000, 0xFFFFFFFFFFFFFFFF])
 def collisions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hashes of which only some bits differ, from none to all."""
-    real = keys._md5
-    monkeypatch.setattr(keys, "_md5", lambda text: real(text) & request.param)
+    real, kept = hashing.hash_texts, np.uint64(request.param)
+    monkeypatch.setattr(keys, "hash_texts", lambda texts: real(texts) & kept)
 
 
 @settings(max_examples=30, deadline=None)
@@ -144,7 +144,9 @@ def test_what_is_new_agrees_with_a_plain_model(
         house.fresh(number, once(events))
     seen = Seen(house.connection, house.layout)
     incoming = table(batch)
-    decided = decide(house.connection, incoming, keys_of(house.connection, incoming), seen)
+    decided = decide(
+        house.connection, incoming, keys.keys_of(incoming["bus"], incoming["source"], incoming["id"]), seen
+    )
 
     known = dict(house.seqs)
     for row, (name, data) in enumerate(batch):
