@@ -29,8 +29,8 @@ from eventcenter.journal import (
     OutcomeWriter,
     Position,
     ReadBlock,
+    used_bytes,
 )
-from eventcenter.journal.format import file_numbers, file_path
 
 _log = structlog.get_logger("loader")
 _LOOK_AGAIN_S = 0.01
@@ -191,13 +191,8 @@ class Loader:
         return list(self._stuck)
 
     def journal_bytes(self) -> int:
-        """Bytes that stand in all journal files."""
-        total = 0
-        for journal in list(self._journals.values()):
-            for number in file_numbers(journal.folder):
-                path = file_path(journal.folder, number)
-                total += path.stat().st_size if path.exists() else 0
-        return total
+        """Bytes that stand in all journal files; what is zeroed ahead does not count."""
+        return sum(used_bytes(journal.folder) for journal in list(self._journals.values()))
 
     def _find_journals(self) -> None:
         if not self._folder.exists():
