@@ -10,6 +10,7 @@ nothing of this one.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from eventcenter.archive.syntax import NotParsed, Tree, parse
@@ -34,6 +35,7 @@ _ENDS: Final = {
 }
 _UNSEEN: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SHOWN: Final = 120
+_REMEMBERED_BYTES: Final = 4_096
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 
@@ -44,6 +46,7 @@ class Statement:
 
     sql: str
     tree: Tree
+    """Shared by all who ask the same: to be changed in a copy."""
     tables: frozenset[str]
     """Those of TABLES that it reads."""
 
@@ -52,6 +55,13 @@ def check(sql: str, parameters: Parameters = ()) -> Statement:
     """The statement, when both walls let it pass. Raises InvalidInput: what is refused, where and why."""
     _bounded(sql)
     given = _parameters(parameters)
+    if sum(value.size for value in given.values()) > _REMEMBERED_BYTES:
+        return _checked(sql, tuple(given.items()))
+    return _remembered(sql, tuple(given.items()))
+
+
+def _checked(sql: str, items: tuple[tuple[str, Value], ...]) -> Statement:
+    given = dict(items)
     try:
         statements = parse(sql)
     except NotParsed as error:
@@ -75,6 +85,10 @@ def check(sql: str, parameters: Parameters = ()) -> Statement:
         ) from error
     _check_given(walk.used, given)
     return Statement(sql=sql, tree=statements[0], tables=frozenset(walk.tables))
+
+
+_remembered: Final = lru_cache(256)(_checked)
+"""Dashboards ask the same again and again."""
 
 
 # -- the first wall ---------------------------------------------------------------------------------

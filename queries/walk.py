@@ -438,6 +438,10 @@ class Walk:
                 rule="columns of the statement's tables; the engine's own state cannot be read",
                 remedy="a column of yours with this name is written with its table: t." + names[0],
             )
+        if names[-1] == "rowid" and alias is None:
+            self.refuse(
+                node, "rowid is not allowed.", rule="the columns of docs/sql.md", remedy="seq numbers events"
+            )
         size = max(scope.size, growth.ELEMENT.size)
         if alias is None:
             return Value(size=size)

@@ -90,14 +90,8 @@ class _Asked:
             added["child"]["children"][0]["filter"] = node["filter"]
             return {**added, "alias": node["alias"]}
 
-        listed = []
-        for each in select["select_list"]:
-            other = tree.changed(each, count)
-            listed.append(other if other == each or other["alias"] else {**other, "alias": tree.named(each)})
         for part in tree.OWN:
-            if part != "select_list":
-                select[part] = tree.changed(select[part], count)
-        select["select_list"] = listed
+            select[part] = tree.changed(select[part], count)
         if self._grouped():
             # Cells may cancel each other out after deletions; a group without events is none.
             some = tree.expression(f"sum({name}) > 0")

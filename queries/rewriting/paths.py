@@ -57,15 +57,10 @@ def columns(select: Tree, source: From, layout: Layout, prefix: str) -> list[Pat
             other = column(path, "text")
         return None if other is None else {**other, "alias": node["alias"]}
 
-    listed = []
-    for each in select["select_list"]:
-        other = tree.changed(each, change)
-        # The answer's columns keep the names that they would have had.
-        listed.append(other if other == each or other["alias"] else {**other, "alias": tree.named(each)})
-    rest = {name: tree.changed(select[name], change) for name in tree.OWN if name != "select_list"}
+    parts = {name: tree.changed(select[name], change) for name in tree.OWN}
     if not found:
         return []
-    select.update(rest, select_list=listed)
+    select.update(parts)
     for node in _stars(select):
         if node["relation_name"].lower() in {"", source.alias}:
             node["exclude_list"] += [each.name for each in found.values()]

@@ -4,10 +4,13 @@ Promoted columns in the place of payload paths, indexes for ids and subjects, ro
 rows for the newest. Where anything is not as plain as these need it, the statement stays as it was.
 """
 
+import hmac
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from eventcenter.archive.archive import Reader
 from eventcenter.archive.manifest import Fresh, Layout
@@ -22,6 +25,7 @@ from queries.rewriting.tree import From
 
 _EVENTS_PER_ROW: Final = 20_000
 """A row by its number costs about as much as so many rows in a scan."""
+_SECRET: Final = secrets.token_bytes(32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,28 +45,42 @@ def rewrite(statement: Tree, parameters: Sequence[Any] | Mapping[str, Any], read
     """
     given = _by_name(parameters)
     changed = tree.copied(statement)
-    work = _Work(reader, given)
+    both = list(zip(tree.selects(statement["node"]), tree.selects(changed["node"]), strict=True))
+    work = _Work(reader, given, _prefix(statement))
     root = changed["node"]
-    for select in list(tree.selects(root)):
+    for _, select in both:
         for source in tree.sources(select):
             work.look(select, source, first=select is root)
     if not work.relations:
         return Rewritten(sql=None, paths=tuple(work.paths))
+    for former, select in both:
+        _keep_names(former, select)
     text = tree.written(changed)
     if text is not None:
         for token, relation in work.relations.items():
-            text = text.replace(token, f"({relation})")
+            text = text.replace(token, f"({relation})", 1)
     return Rewritten(sql=text, paths=tuple(work.paths))
+
+
+def _keep_names(former: Tree, select: Tree) -> None:
+    """Let the columns of an answer have the names that they would have had."""
+    for was, each in zip(former["select_list"], select["select_list"], strict=True):
+        if not each["alias"] and each["class"] != "STAR" and tree.bare(was) != tree.bare(each):
+            each["alias"] = tree.named(was)
+
+
+def _prefix(statement: Tree) -> str:
+    """A beginning of names that nobody knows, the same for the same statement, so that texts can be kept."""
+    return "ec" + hmac.digest(_SECRET, msgspec.json.encode(statement), "sha256").hex()[:16]
 
 
 class _Work:
     """One statement's changes."""
 
-    def __init__(self, reader: Reader, parameters: Mapping[str, Any]) -> None:
+    def __init__(self, reader: Reader, parameters: Mapping[str, Any], prefix: str) -> None:
         self._reader = reader
         self._parameters = parameters
-        # No name of anybody's begins with it.
-        self._prefix = f"ec{secrets.token_hex(8)}"
+        self._prefix = prefix
         self.relations: dict[str, str] = {}
         """What stands for a name in the text."""
         self.paths: dict[str, None] = {}
@@ -82,7 +100,7 @@ class _Work:
             self._put(source, token, cells)
             return
         which = lookups.wanted(select, source, self._parameters) if source.alone else None
-        columns = paths.columns(select, source, layout, f"{token}p")
+        columns = paths.columns(select, source, layout, f"{self._prefix}c{len(self.relations)}c")
         names = [each.name for each in columns]
         asked = newest.wanted(select, source, self._parameters, names) if first else None
         keys = None if asked is None else tree.written(asked.statement(token))
@@ -136,10 +154,15 @@ def _relation(
     if layout.fresh or many:
         branches.append(events(Layout(fresh=layout.fresh, segments=many), paths=columns, place=place))
     if few:
-        rows_by_number = {one.number: rows.tolist() for one, rows in few}
+        rows_by_number = {one.number: _joined(rows.tolist()) for one, rows in few}
         chosen = Layout(fresh=(), segments=tuple(one for one, _ in few))
         branches.append(events(chosen, paths=columns, rows=rows_by_number, place=place))
     return " UNION ALL ".join(branches)
+
+
+def _joined(rows: list[int]) -> list[int]:
+    """One row twice: as a list it is joined, and `rowid = 1` with ORDER BY and LIMIT fails in DuckDB 2.0."""
+    return rows * 2 if len(rows) == 1 else rows
 
 
 def _of_rows(layout: Layout, rows: Rows, columns: Sequence[PathColumn]) -> str:
@@ -149,7 +172,7 @@ def _of_rows(layout: Layout, rows: Rows, columns: Sequence[PathColumn]) -> str:
         taken = rows.get((False, one.number))
         if taken:
             branches.append(
-                events(Layout(fresh=(), segments=(one,)), paths=columns, rows={one.number: taken})
+                events(Layout(fresh=(), segments=(one,)), paths=columns, rows={one.number: _joined(taken)})
             )
     for part in layout.fresh:
         taken = rows.get((True, part.number))

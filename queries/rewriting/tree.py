@@ -3,7 +3,10 @@
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
+
+import msgspec
 
 from eventcenter.archive.syntax import NotParsed, Tree, parse, write
 
@@ -150,19 +153,35 @@ def named(node: Tree) -> str:
         return str(node["alias"])
     if node["class"] == "COLUMN_REF":
         return str(node["column_names"][-1])
+    return _named(msgspec.json.encode(node))
+
+
+@lru_cache(256)
+def _named(encoded: bytes) -> str:
     statement = parse("SELECT 1")[0]
-    statement["node"]["select_list"] = [node]
+    statement["node"]["select_list"] = [msgspec.json.decode(encoded)]
     return write(statement).removeprefix("SELECT ")
 
 
 def expression(sql: str) -> Tree:
     """The tree of an expression that is part of the program."""
-    found: Tree = parse(f"SELECT {sql}")[0]["node"]["select_list"][0]
+    found: Tree = msgspec.json.decode(_expression(sql))
     return found
+
+
+@lru_cache(256)
+def _expression(sql: str) -> bytes:
+    return msgspec.json.encode(parse(f"SELECT {sql}")[0]["node"]["select_list"][0])
 
 
 def written(statement: Tree) -> str | None:
     """The statement's text; None where it would not read as this very tree."""
+    return _written(msgspec.json.encode(statement))
+
+
+@lru_cache(256)
+def _written(encoded: bytes) -> str | None:
+    statement = msgspec.json.decode(encoded)
     try:
         text = write(statement)
         read = parse(text)

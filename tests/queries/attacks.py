@@ -218,6 +218,8 @@ NAMES = (
     "SELECT * FROM (WITH state AS (SELECT 1) SELECT 1), state",
     "SELECT * FROM \u0455tate",
     "SELECT * FROM archive",
+    "SELECT id FROM rejects WHERE rowid = 6 ORDER BY id LIMIT 5",
+    "SELECT r.rowid FROM rejects r",
     "SELECT main.sum(seq) FROM events",
     "SELECT system.main.sum(seq) FROM events",
     "SELECT 1::main.fresh_1",

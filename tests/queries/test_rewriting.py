@@ -274,9 +274,10 @@ def test_rewritten_answers_are_the_same(made: Made, kind: str) -> None:
             given = made.parameters(sql)
             as_written, other, was = made.answers(sql, given)
             rewritten += was
-            # What fails rewritten is asked as it was written; who reads fewer rows may meet no error in them.
-            fewer = kind == "newest" and as_written == "refused"
-            assert other in {as_written, "refused"} or fewer, sql
+            # Where fewer rows are read, a cast that fails on another one is not met; the order in which
+            # conditions are tried is the engine's. A refusal is asked again as it was written.
+            casts = " CAST(" in sql and "refused" in {as_written, other}
+            assert other == as_written or casts, sql
     assert rewritten > len(templates)
 
 
