@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.bench import corpus, sizes
 from tests.bench.corpus import Part
 from tests.bench.figures import Figure
-from tests.bench.ingest import Run, post, verify
+from tests.bench.ingest import Run, post, verify, warm
 from tests.bench.queries import Asked, ask_all, questions
 from tests.bench.stand import Client, Stand
 from tests.bench.suite import Question, label
@@ -74,4 +74,5 @@ def _growth(question: Question, small: Asked, large: Asked, more: float) -> Figu
 
 def _into_empty(folder: Path, burst: Part) -> Run:
     with Stand(folder) as stand:
+        warm(stand)
         return post(stand, [burst], seed=1)
