@@ -12,6 +12,7 @@ from eventcenter.cli.doctor import doctor
 from eventcenter.cli.export import export
 from eventcenter.cli.import_command import import_files
 from eventcenter.cli.output import err
+from eventcenter.cli.query import query
 from eventcenter.cli.retention import delete_subject, retention
 from eventcenter.cli.send import send
 from eventcenter.cli.up import dashboard, serve, up
@@ -51,6 +52,7 @@ app.command()(serve)
 app.command()(dashboard)
 app.command()(send)
 app.command("import")(import_files)
+app.command()(query)
 app.command()(export)
 app.command()(backup)
 app.command()(restore)

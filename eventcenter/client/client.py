@@ -251,6 +251,16 @@ class Client:
     def backup(self, name: str) -> Backup:
         return self._get(f"/v1/backups/{quote(name, safe='')}", Backup)
 
+    # -- SQL -----------------------------------------------------------------------------------------
+
+    def query(
+        self, sql: str, parameters: Mapping[str, object], *, limit: int | None = None, format_: str = "json"
+    ) -> tuple[bytes, bool]:
+        """The answer to a SELECT as json, csv or arrow, and whether there are more rows."""
+        body = {"sql": sql, "parameters": dict(parameters), "limit": limit, "format": format_}
+        answer = self._ask("POST", "/v1/query", body)
+        return answer.content, answer.headers.get("x-truncated") == "true"
+
     # -- targets, rules, deliveries ------------------------------------------------------------------
 
     def targets(self) -> tuple[Target, ...]:
@@ -313,6 +323,11 @@ class Client:
     # -- the wire ------------------------------------------------------------------------------------
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None = None, query: Query = ()) -> bytes:
+        return self._ask(method, path, body, query).content
+
+    def _ask(
+        self, method: str, path: str, body: dict[str, Any] | None = None, query: Query = ()
+    ) -> httpx.Response:
         headers = {"Accept": "application/json"}
         if self._credential is not None:
             headers["Authorization"] = f"Bearer {self._credential}"
@@ -330,7 +345,7 @@ class Client:
                 remedy="check that `eventcenter serve` or `eventcenter up` is running, then try again",
             ) from error
         if answer.is_success:
-            return answer.content
+            return answer
         raise problem(answer.status_code, answer.headers, answer.content)
 
     def _get(self, path: str, kind: type[T], query: Query = ()) -> T:
