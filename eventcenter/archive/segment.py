@@ -108,8 +108,15 @@ def write(
     try:
         paths = _columns(plans)
         _create(connection, number, paths)
-        for sql, parameters in _chunks(reader, parts, keep):
-            _insert(connection, reader, sql, parameters, paths)
+        # In one transaction: else the last rows are written anew each time, and a quarter of the file is empty.
+        connection.execute("BEGIN TRANSACTION")
+        try:
+            for sql, parameters in _chunks(reader, parts, keep):
+                _insert(connection, reader, sql, parameters, paths)
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
         connection.execute("CHECKPOINT made")
         segment = _describe(connection, folder, number, paths)
     finally:

@@ -491,13 +491,14 @@ def test_a_deletion_reaches_what_is_settled_in_between(stand: Stand, monkeypatch
     what = stand.of_subject("user/1")
     look_at = removal._remove_of
 
-    def settling(*given: Any) -> None:
-        look_at(*given)
+    def settling(*given: Any) -> int:
+        gone = look_at(*given)
         monkeypatch.setattr(removal, "_remove_of", look_at)
         stand.archive._upkeep_mutex.release()
         stand.archive.rotate()
         settle.step(stand.archive, stand.scratch, idle=True)
         stand.archive._upkeep_mutex.acquire()
+        return gone
 
     stand.settle_all()
     stand.load(80)
