@@ -72,11 +72,11 @@ def events(
             columns += [f"{segment.number}::BIGINT AS part", "rowid AS row"]
         where = ""
         if rows is not None:
-            # A list written out makes the engine scan; a join with it reads these rows only, and costs more
-            # than the row itself where there is but one.
-            first, *more = (str(int(row)) for row in rows[segment.number])
-            which = f"IN (SELECT unnest([{', '.join([first, *more])}]))" if more else f"= {first}"
-            where = f" WHERE rowid {which}"
+            # A list written out makes the engine scan; a join with it reads these rows only. One row is
+            # joined as well: `rowid = 1` below ORDER BY and LIMIT is an internal error of DuckDB 2.0, which
+            # closes the whole archive.
+            listed = ", ".join(str(int(row)) for row in rows[segment.number])
+            where = f" WHERE rowid IN (SELECT unnest([{listed}]::BIGINT[]))"
         branches.append(f"SELECT {', '.join(columns)} FROM {segment.catalog}.events{where}")  # noqa: S608
     for fresh in layout.fresh:
         columns = [*COLUMNS, *(f"{_of_text(column)} AS {column.name}" for column in paths)]
