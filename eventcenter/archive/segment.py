@@ -16,6 +16,7 @@ import pyarrow as pa
 from eventcenter.archive import keys, relation
 from eventcenter.archive.archive import Reader
 from eventcenter.archive.index import Hashes, Rows, SegmentIndex
+from eventcenter.archive.inserting import nothing
 from eventcenter.archive.instance import remove_files
 from eventcenter.archive.manifest import Layout, PromotedPath, Segment, index_path, segment_path
 from eventcenter.archive.promotion import Plan
@@ -212,27 +213,28 @@ def _insert(
 ) -> None:
     found = reader.cursor.sql(sql, params=parameters or None)
     connection.register("incoming", found.to_arrow_reader(_BATCH_ROWS))
-    listed = ", ".join(map(quoted, paths))
-    taken = f", json_extract_string(data, [{listed}]) AS found" if paths else ""
-    values = [_kept(name) for name in _KEPT]
+    # The form is tried out here: where the text would come back otherwise, it is kept. Before the sorting, as
+    # most texts are not; what paths hold is taken out after it, so that it need not be sorted either.
+    formed = (
+        f"SELECT * REPLACE (CASE WHEN ({relation.TIME_TEXT}) = time_text THEN time_form END AS time_form)"  # noqa: S608
+        f" FROM (SELECT *, {_FORM} AS time_form FROM incoming)"
+    )
+    ordered = (
+        "SELECT * REPLACE (CASE WHEN time_form IS NULL THEN time_text END AS time_text)"  # noqa: S608 constants
+        f" FROM ({formed}) ORDER BY type, {AT}, seq"
+    )
+    values = list(_KEPT)
     for index, promoted in enumerate(paths.values(), 1):
         values.append(f"found[{index}]")
         if promoted.number is not None:
             values.append(_number(f"found[{index}]", promoted))
-    # The form is tried out here: where the text would come back otherwise, it is kept.
-    tried = f"SELECT *, {_FORM} AS time_form FROM incoming"  # noqa: S608 constants
-    checked = (
-        f"SELECT * REPLACE (CASE WHEN ({relation.TIME_TEXT}) = time_text THEN time_form END AS time_form)"  # noqa: S608
-        f"{taken} FROM ({tried})"
-    )
+    listed = ", ".join(map(quoted, paths))
+    taken = f", json_extract_string(data, [{listed}]) AS found" if paths else ""
     connection.execute(
-        f"INSERT INTO made.events SELECT {', '.join(values)} FROM ({checked}) ORDER BY type, {AT}, seq"  # noqa: S608
+        f"INSERT INTO made.events SELECT {', '.join(values)} FROM (SELECT *{taken} FROM ({ordered}))"  # noqa: S608
+        f" UNION ALL {nothing(len(values))}"
     )
     connection.unregister("incoming")
-
-
-def _kept(name: str) -> str:
-    return "CASE WHEN time_form IS NULL THEN time_text END" if name == "time_text" else name
 
 
 def _number(text: str, promoted: PromotedPath) -> str:
