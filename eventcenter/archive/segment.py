@@ -109,7 +109,7 @@ def write(
     try:
         paths = _columns(plans)
         _create(connection, number, paths)
-        # In one transaction: else the last rows are written anew each time, and a quarter of the file is empty.
+        # In one transaction: else the last rows are written anew each time, and much of the file is empty.
         connection.execute("BEGIN TRANSACTION")
         try:
             for sql, parameters in _chunks(reader, parts, keep):
