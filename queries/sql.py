@@ -1,11 +1,10 @@
 """People's SQL over one tenant's archive: guarded, run in its locked instance, answered within bounds."""
 
-import os
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +23,6 @@ DEFAULT_ROWS: Final = 10_000
 MOST_DELIVERIES: Final = 100_000
 _SLOTS: Final = 16
 """Statements that run at once, of all tenants."""
-_NICE: Final = 5
 
 DELIVERIES: Final = pa.schema([
     ("id", pa.string()),
@@ -72,7 +70,7 @@ class Answer:
 
 
 class Sql:
-    """Answers people's SELECTs; thread-safe. Each runs in a thread of lower priority than everything else."""
+    """Answers people's SELECTs; thread-safe. Each runs in a thread of its own."""
 
     def __init__(
         self,
@@ -91,21 +89,31 @@ class Sql:
         self._most_bytes = most_bytes
         self._slots = slots
         self._deliveries = deliveries
-        self._mutex = threading.Lock()
+        self._idle = threading.Condition()
         self._running: Counter[str] = Counter()
-        self._threads = ThreadPoolExecutor(_SLOTS, thread_name_prefix="sql", initializer=_give_way)
 
     def submit(self, tenant_id: str, question: Question) -> Future[Answer]:
         """Begin to answer. Raises InvalidInput for what is refused, Busy where all slots are taken."""
         statement = guard.check(question.sql, question.parameters)
         rows, limit_s = self._limits(question)
         self._take_slot(tenant_id)
-        try:
-            begun = self._threads.submit(self._answer, tenant_id, question, statement, rows, limit_s)
-        except BaseException:
-            self._free_slot(tenant_id)
-            raise
-        begun.add_done_callback(lambda _: self._free_slot(tenant_id))
+        begun: Future[Answer] = Future()
+
+        def run() -> None:
+            # The slot is free before the answer is there: who asks again at once gets it.
+            if not begun.set_running_or_notify_cancel():
+                self._free_slot(tenant_id)
+                return
+            try:
+                answer = self._answer(tenant_id, question, statement, rows, limit_s)
+            except Exception as error:  # noqa: BLE001 told to who asked
+                self._free_slot(tenant_id)
+                begun.set_exception(error)
+            else:
+                self._free_slot(tenant_id)
+                begun.set_result(answer)
+
+        threading.Thread(target=run, name="sql", daemon=True).start()
         return begun
 
     def ask(self, tenant_id: str, question: Question) -> Answer:
@@ -114,7 +122,8 @@ class Sql:
 
     def close(self) -> None:
         """Wait for what runs."""
-        self._threads.shutdown()
+        with self._idle:
+            self._idle.wait_for(lambda: not self._running, timeout=self._timeout_s + 1)
 
     def _answer(
         self, tenant_id: str, question: Question, statement: guard.Statement, rows: int, limit_s: float
@@ -184,7 +193,7 @@ class Sql:
         return rows, limit_s
 
     def _take_slot(self, tenant_id: str) -> None:
-        with self._mutex:
+        with self._idle:
             full = self._running[tenant_id] >= self._slots
             if full or self._running.total() >= _SLOTS:
                 one = f"at most {self._slots} of a tenant at once (EVENTCENTER_QUERY_SLOTS)"
@@ -197,10 +206,11 @@ class Sql:
             self._running[tenant_id] += 1
 
     def _free_slot(self, tenant_id: str) -> None:
-        with self._mutex:
+        with self._idle:
             self._running[tenant_id] -= 1
             if not self._running[tenant_id]:
                 del self._running[tenant_id]
+            self._idle.notify_all()
 
 
 def _written(found: Found, format_: Format, elapsed_ms: float) -> bytes:
@@ -209,9 +219,3 @@ def _written(found: Found, format_: Format, elapsed_ms: float) -> bytes:
     if format_ == "arrow":
         return tabular.arrow_answer(found.table)
     return tabular.json_answer(found.table, found.types, truncated=found.truncated, elapsed_ms=elapsed_ms)
-
-
-def _give_way() -> None:
-    """Let loading, rules and everybody else's questions come first on the processor."""
-    with suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

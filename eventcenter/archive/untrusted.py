@@ -6,6 +6,7 @@ time, by rows, by the bytes of its result, and where it takes the memory that lo
 """
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,8 @@ from eventcenter.errors import InvalidInput, Unavailable
 _BATCH_ROWS: Final = 1024
 _AGAIN_S: Final = 0.05
 _LOOK_S: Final = 0.1
+_QUICK_S: Final = 0.5
+_NICE: Final = 15
 _NOT_EVICTABLE: Final = (
     "SELECT sum(memory_usage_bytes)::BIGINT FROM duckdb_memory() WHERE tag IN ('ALLOCATOR')"
 )
@@ -58,7 +61,9 @@ def select(
     """Run one SELECT that a person wrote. `tables` are further ones, seen by this statement alone.
 
     It is stopped at the reader's deadline (`limit_s` is for the message), and where it takes more than half
-    of `memory_bytes`, the instance's limit, for what cannot be written to disk.
+    of `memory_bytes`, the instance's limit, for what cannot be written to disk. The calling thread gives way
+    to all others, for good, once that has taken half a second: call it in a thread of its own.
+
     Raises NotRun for what the engine refuses, Unavailable when time or memory run out.
     """
     _check_kind(sql)
@@ -146,6 +151,7 @@ class _Stopper:
         self._reader = reader
         self._most_memory = most_memory
         self._ended = threading.Event()
+        self._caller = threading.get_native_id()
         self._thread = threading.Thread(target=self._watch, daemon=True, name="query stopper")
         self.took_memory = False
 
@@ -158,9 +164,15 @@ class _Stopper:
 
     def _watch(self) -> None:
         look: duckdb.DuckDBPyConnection | None = None
+        began = time.monotonic()
+        gives_way = False
         while not self._ended.wait(max(0.0, min(_LOOK_S, self._reader.deadline - time.monotonic()))):
             if time.monotonic() >= self._reader.deadline:
                 break
+            if not gives_way and time.monotonic() - began >= _QUICK_S:
+                gives_way = True
+                with contextlib.suppress(OSError, AttributeError):
+                    os.setpriority(os.PRIO_PROCESS, self._caller, _NICE)
             look = look or self._reader.cursor.cursor()
             if self._takes_too_much(look):
                 self.took_memory = True
