@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from eventcenter.archive import Archives, migrate, rollup
+from eventcenter.archive import Archives, rollup
 from eventcenter.event import Event, encode_line
 from eventcenter.journal import Block, BlockKind, Position, ReadBlock
 
@@ -97,7 +97,7 @@ def test_a_crash_in_the_middle_of_a_migration_leaves_the_former_file(
     def crash(*_given: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(migrate.rollup, "rebuild", crash)
+    monkeypatch.setattr(rollup, "rebuild", crash)
     pool = Archives(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         pool.tenant("t1").last_seq()
