@@ -6,6 +6,7 @@ before the position are passed over. A journal file goes when all its blocks are
 """
 
 import os
+import shutil
 import sys
 import threading
 import time
@@ -39,6 +40,7 @@ _RETRY_S = 2.0
 _IDLE_CHECKPOINT_S = 5.0
 _NICE = 10
 _REJECT_BYTES = 256 << 10
+_RETRIED_PARTS = 16
 _LIGHT_BYTES = 2 << 20
 """A tenant with more than this in a batch, or ahead of it, waits for its turn."""
 
@@ -121,13 +123,19 @@ class Loader:
         *,
         clock: Clock,
         batch_bytes: int = 48 << 20,
+        disk_floor_bytes: int = 0,
         on_loaded: Callable[[str], None] = lambda _tenant: None,
     ) -> None:
-        """`on_loaded` is called with a tenant's id after each commit."""
+        """`on_loaded` is called with a tenant's id after each commit.
+
+        With less free disk than `disk_floor_bytes` archives are checkpointed after each load: what they log
+        takes several times the space of what they hold, and the journal goes away only as they grow.
+        """
         self._folder = folder
         self._archives = archives
         self._clock = clock
         self._batch_bytes = batch_bytes
+        self._disk_floor_bytes = disk_floor_bytes
         self._on_loaded = on_loaded
         self._journals: dict[str, _Journal] = {}
         self._stuck: dict[str, _Stuck] = {}
@@ -265,6 +273,8 @@ class Loader:
             stuck.first.setdefault(journal.name, blocks[0].position)
             stuck.retry_at = time.monotonic() + _RETRY_S
             return
+        if shutil.disk_usage(self._folder).free < self._disk_floor_bytes:
+            self._make_room(tenant)
         self.loaded_events += sum(outcome.stored for outcome in outcomes)
         self._tell(journal, archive, journal_id, blocks, outcomes)
         self._on_loaded(tenant)
@@ -296,9 +306,11 @@ class Loader:
         ]
         for tenant in due:
             stuck = self._stuck.pop(tenant)
+            self._make_room(tenant)
             again = JournalReader(journal.folder)
             while tenant not in self._stuck:
-                blocks, _ = again.read(self._batch_bytes)
+                # Little at a time: what was refused may have been too much for the disk or the memory.
+                blocks, _ = again.read(self._batch_bytes // _RETRIED_PARTS)
                 theirs = [
                     block
                     for block in blocks
@@ -315,6 +327,13 @@ class Loader:
                 )
                 waiting.first |= others
         return bool(due)
+
+    def _make_room(self, tenant: str) -> None:
+        """Empty the archive's log, which takes several times the space of what it holds."""
+        try:
+            self._archives.tenant(tenant).checkpoint()
+        except Exception:  # noqa: BLE001 the load that follows says what is wrong
+            _log.warning("an archive cannot be checkpointed", tenant=tenant, exc_info=True)
 
     def _release(self, journal: _Journal, through: Position) -> None:
         held = [stuck.first[journal.name] for stuck in self._stuck.values() if journal.name in stuck.first]

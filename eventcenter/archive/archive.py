@@ -18,6 +18,7 @@ from eventcenter.archive import load as loading
 from eventcenter.archive import promotion
 from eventcenter.archive.instance import Also, Instance
 from eventcenter.archive.manifest import Fresh, Layout, Segment, index_path, segment_path
+from eventcenter.archive.transaction import transaction
 from eventcenter.durable import sync
 from eventcenter.errors import Unavailable
 from eventcenter.journal import Outcome, Position, ReadBlock
@@ -73,6 +74,11 @@ def readable_errors(limit_s: float) -> Iterator[None]:
             rule=f"at most {limit_s:g} s (EVENTCENTER_QUERY_TIMEOUT_S)",
             remedy="narrow the time range or add a filter on type, source or bus",
         ) from error
+    except duckdb.FatalException as error:
+        raise Unavailable(
+            "The archive has to be opened again after an error.",
+            remedy="try again in a moment; if it lasts, see the server's log: the disk may be full",
+        ) from error
     except duckdb.OutOfMemoryException as error:
         raise Unavailable(
             "The query needs more memory than the archive may use.",
@@ -94,6 +100,8 @@ class Archive:
         self._condition = threading.Condition()
         self._users = 0
         self._instance: Instance | None = None
+        self._is_invalid = False
+        """The engine met an error after which it wants to be opened anew, such as a full disk."""
         self._write_mutex = threading.Lock()
         self._upkeep_mutex = threading.Lock()
         self._unsaved = False
@@ -113,7 +121,7 @@ class Archive:
             timer.daemon = True
             timer.start()
             try:
-                with instance.snapshot(cursor) as (layout, last_seq):
+                with readable_errors(limit), instance.snapshot(cursor) as (layout, last_seq):
                     yield Reader(cursor, layout, last_seq, limit_s=limit)
             finally:
                 timer.cancel()
@@ -230,13 +238,8 @@ class Archive:
     def write(self, change: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
         """Run `change` in a transaction of the main file."""
         with self._write() as instance:
-            instance.connection.execute("BEGIN TRANSACTION")
-            try:
+            with transaction(instance.connection):
                 change(instance.connection)
-                instance.connection.execute("COMMIT")
-            except BaseException:
-                instance.connection.execute("ROLLBACK")
-                raise
             self._unsaved = True
 
     def shrink(self, *, thoroughly: bool = False) -> bool:
@@ -343,16 +346,29 @@ class Archive:
     @contextlib.contextmanager
     def _use(self) -> Iterator[Instance]:
         with self._condition:
+            if self._is_invalid and not self._users:
+                self._discard()
             if self._instance is None:
                 self._instance = Instance(self.folder, memory_bytes=self._memory_bytes)
             self._users += 1
             instance = self._instance
         try:
             yield instance
+        except Exception as error:
+            if isinstance(error.__cause__ or error, duckdb.FatalException):
+                self._is_invalid = True
+            raise
         finally:
             with self._condition:
                 self._users -= 1
                 self._condition.notify_all()
+
+    def _discard(self) -> None:
+        """Give up an instance that answers nothing any more; what is on disk is as after a crash."""
+        instance, self._instance, self._is_invalid = self._instance, None, False
+        if instance is not None:
+            with contextlib.suppress(duckdb.Error):
+                instance.close()
 
     @property
     def fresh_events(self) -> int:

@@ -3,7 +3,7 @@
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -17,6 +17,8 @@ from eventcenter.durable import sync
 from eventcenter.errors import Unavailable
 
 _THREADS = 2
+_SPILL = "4GB"
+"""What does not fit into memory may take so much disk, no more: a query must not fill it."""
 _WASTE_BYTES = 64 << 20
 Also = Callable[[duckdb.DuckDBPyConnection], Iterable[Fresh]]
 
@@ -35,7 +37,7 @@ class Instance:
             _lock_down(self.connection, folder)
             for segment in self.layout.segments:
                 self._attach(segment)
-            self.connection.execute(f"CREATE OR REPLACE VIEW events AS {events(self.layout)}")
+            self._write_view()
         except BaseException:
             self.connection.close()
             raise
@@ -165,13 +167,24 @@ class Instance:
                 self.connection.execute("COMMIT")
                 self.layout = layout
         except BaseException:
-            self.connection.execute("ROLLBACK")
+            # A commit that failed, for want of space say, has ended the transaction already.
+            with suppress(duckdb.Error):
+                self.connection.execute("ROLLBACK")
             raise
         # Built anew by the next load if this fails: a filter that lacks a table would let repeats through.
         seen, self._seen = self._seen, None
         if seen is not None:
             seen.follow(self.connection, layout)
             self._seen = seen
+
+    def _write_view(self) -> None:
+        """Let the view be as this program wants it; the one that is there does where the disk is full."""
+        found = self.connection.execute("SELECT 1 FROM duckdb_views() WHERE view_name = 'events'").fetchall()
+        try:
+            self.connection.execute(f"CREATE OR REPLACE VIEW events AS {events(self.layout)}")
+        except duckdb.TransactionException:
+            if not found:
+                raise
 
     def _attach(self, segment: Segment) -> None:
         path = manifest.segment_path(self.folder, segment.number)
@@ -209,6 +222,7 @@ def _connect(folder: Path, memory_bytes: int) -> duckdb.DuckDBPyConnection:
                 "threads": _THREADS,
                 "memory_limit": f"{memory_bytes}B",
                 "temp_directory": str(folder / "tmp"),
+                "max_temp_directory_size": _SPILL,
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
                 "python_enable_replacements": False,

@@ -17,6 +17,7 @@ from eventcenter.archive.lines import COLUMNS, to_table
 from eventcenter.archive.manifest import Layout
 from eventcenter.archive.repeats import Decided, decide
 from eventcenter.archive.seen import Seen
+from eventcenter.archive.transaction import transaction
 from eventcenter.event import decode_line
 from eventcenter.journal import BlockKind, Outcome, Position, ReadBlock
 
@@ -97,17 +98,20 @@ def load(
     position moved, or nothing. Raises Poison where the blocks themselves are at fault.
     """
     seen.follow(connection, layout)
-    connection.execute("BEGIN TRANSACTION")
     try:
-        outcomes, keys = _load(
-            connection, journal_id, writer, blocks, salvaged=rejects, table=table, layout=layout, seen=seen
-        )
-        connection.execute("COMMIT")
-    except BaseException as error:
-        connection.execute("ROLLBACK")
-        if isinstance(error, pa.ArrowInvalid | duckdb.DataError | ValueError | msgspec.DecodeError):
-            raise Poison(str(error)) from error
-        raise
+        with transaction(connection):
+            outcomes, keys = _load(
+                connection,
+                journal_id,
+                writer,
+                blocks,
+                salvaged=rejects,
+                table=table,
+                layout=layout,
+                seen=seen,
+            )
+    except (pa.ArrowInvalid, duckdb.DataError, ValueError, msgspec.DecodeError) as error:
+        raise Poison(str(error)) from error
     seen.extend(keys)
     return outcomes
 

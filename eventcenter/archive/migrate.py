@@ -15,6 +15,7 @@ from duckdb.func import PythonUDFType
 from eventcenter.archive import rollup
 from eventcenter.archive.keys import keys_of
 from eventcenter.archive.manifest import create_fresh
+from eventcenter.archive.transaction import transaction
 from eventcenter.errors import Conflict
 
 FORMAT: Final = 2
@@ -29,11 +30,13 @@ def migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Bring the main file at `path` to `FORMAT`. Raises Conflict for one of a newer program."""
     tables = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
     if ("format",) not in tables:
-        _in_transaction(connection, _create)
+        with transaction(connection):
+            _create(connection)
         return
     [(version,)] = connection.execute("SELECT version FROM format").fetchall()
     while version in _STEPS:
-        _in_transaction(connection, _STEPS[version])
+        with transaction(connection):
+            _STEPS[version](connection)
         version += 1
     if version != FORMAT:
         raise Conflict(
@@ -42,18 +45,6 @@ def migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
             rule=f"this program reads formats up to {FORMAT}",
             remedy="start the version that wrote it, or a newer one",
         )
-
-
-def _in_transaction(
-    connection: duckdb.DuckDBPyConnection, step: Callable[[duckdb.DuckDBPyConnection], None]
-) -> None:
-    connection.execute("BEGIN TRANSACTION")
-    try:
-        step(connection)
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
 
 
 def _create(connection: duckdb.DuckDBPyConnection) -> None:

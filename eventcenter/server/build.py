@@ -76,6 +76,7 @@ class Server:
             self.archives,
             clock=clock,
             batch_bytes=settings.loader_batch_bytes,
+            disk_floor_bytes=settings.disk_floor_bytes,
             on_loaded=self.alerts.wake,
         )
         self.settler = Settler(

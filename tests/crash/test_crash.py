@@ -1,8 +1,8 @@
 """kill -9 at random moments under four clients: what was answered is there, once.
 
 Meanwhile events settle all the time, another bus is kept short by its retention, and backups are made, so
-that kills hit these too. The seed is printed; EVENTCENTER_SEED replays it. The short form runs in the suite, 100
-rounds by `make soak`.
+that kills hit these too. The seed is printed; EVENTCENTER_SEED replays it. The short form runs in the suite,
+100 rounds by `make soak`.
 """
 
 import contextlib
@@ -241,7 +241,7 @@ def _check_parts(product: Product, kills: int) -> None:
 def _check_deliveries(product: Product, reader: str, robot: Robot, kills: int) -> None:
     alarms = {
         e["event"]["id"]
-        for e in pages(product, "/v1/events?limit=500&type=com.example.alarm", "events", reader)
+        for e in pages(product, "/v1/events?limit=500&bus=default&type=com.example.alarm", "events", reader)
     }
 
     def deliveries() -> list[Any]:

@@ -37,13 +37,13 @@ class Product:
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.folder = folder
+        chosen: dict[str, Any] = {"disk_floor_bytes": 1 << 20, **settings}
         self.settings = Settings(
             data_dir=folder / "data",
             ingest_port=free_port(),
             api_port=free_port(),
             dashboard_port=free_port(),
-            disk_floor_bytes=1 << 20,
-            **settings,
+            **chosen,
         )
         self.settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._given = {
