@@ -283,8 +283,8 @@ class Archive:
                     shutil.copyfile(path(self.folder, segment.number), path(target, segment.number))
             [counted] = reader.rows("SELECT count(*) AS events FROM events")
             copied = Copied(events=counted["events"], last_seq=reader.last_seq)
-        for path in (*target.glob("segments/*"), target / "main.duckdb", target / "segments", target):
-            sync(path)
+        for made in (*target.glob("segments/*"), target / "main.duckdb", target / "segments", target):
+            sync(made)
         return copied
 
     def save_paths(self) -> None:

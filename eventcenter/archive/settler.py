@@ -101,7 +101,6 @@ class Settler:
             self._note(tenant, archive)
         return worked
 
-
     def _note(self, tenant: str, archive: Archive) -> None:
         waiting = settle.waiting_events(archive)
         if not waiting:

@@ -178,7 +178,7 @@ ROWS = [
     put("POST", "/v1/query", body={"sql": "SELECT * FROM deliveries"}, own=True),
     put("POST", "/v1/query", body={"sql": "SELECT * FROM events WHERE bus = '{bus}'"}, own=True),
     put("POST", "/v1/query", body={"sql": "SELECT * FROM events", "tenant": "{tenant}"}),
-    put("POST", "/v1/query", body={"sql": "SELECT * FROM \"{tenant_name}\".events"}),
+    put("POST", "/v1/query", body={"sql": 'SELECT * FROM "{tenant_name}".events'}),
     put("POST", "/v1/query", body={"sql": "SELECT * FROM read_blob('../{tenant}/main.duckdb')"}),
     put("POST", "/v1/query", body={"sql": "ATTACH '../{tenant}/main.duckdb' AS theirs (READ_ONLY)"}),
     get("/v1/status", own=True),

@@ -6,7 +6,6 @@ A run prints its seed; EVENTCENTER_SEED replays it, EVENTCENTER_MODEL_ROUNDS ask
 import os
 import random
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 
 from eventcenter.archive import Archive, Archives, relation, rollup, settle
 from eventcenter.archive import archive as opening
-from eventcenter.archive.relation import PathColumn
+from eventcenter.archive.relation import PathColumn, Want
 from eventcenter.archive.segment import Scratch
 from eventcenter.event import Event, encode_line
 from eventcenter.journal import Block, BlockKind, Position, ReadBlock
@@ -23,6 +22,7 @@ JOURNAL = b"j" * 16
 START = 1_800_000_000_000_000
 ROUNDS = int(os.environ.get("EVENTCENTER_MODEL_ROUNDS", "6"))
 STEPS = 40
+WANTED: tuple[tuple[str, Want], ...] = (("x", "text"), ("y", "TRY_DOUBLE"), ("z", "TRY_BIGINT"))
 PATHS = ("/n", "/order/id", "/text", "/mixed", "/never")
 TIMES = (
     None,
@@ -174,7 +174,7 @@ class Run:
             columns = [
                 PathColumn(path=path, want=want, name=f"{name}{index}")
                 for index, path in enumerate(PATHS)
-                for name, want in (("x", "text"), ("y", "TRY_DOUBLE"), ("z", "TRY_BIGINT"))
+                for name, want in WANTED
             ]
             promoted = relation.events(reader.layout, paths=columns)
             wrong = " OR ".join(
@@ -239,13 +239,12 @@ def _of_model(seq: int, bus: str, received_at: int, event: Event) -> tuple[Any, 
 
 
 @pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sizes at which some tens of events are settled, merged and promoted."""
     monkeypatch.setattr(opening, "FRESH_EVENTS", 60)
     monkeypatch.setattr(settle, "LEAST_SETTLED", 10)
     monkeypatch.setattr(settle, "KEPT_FRESH", 7)
     monkeypatch.setattr(settle, "_SIZE", 40)
-    return
 
 
 @pytest.mark.usefixtures("small")

@@ -44,7 +44,7 @@ def test_killed_while_it_migrates_nothing_is_lost(tmp_path: Path) -> None:
     with Product(tmp_path) as product:
         viewer = product.token("viewer")
         with Store.open(product.settings) as store:
-            tenant = store.read(lambda session: session.scalar(select(Tenant.id)))
+            tenant = store.read(lambda session: session.scalars(select(Tenant.id)).one())
         former(product.settings.tenants_dir / tenant / "main.duckdb")
         for _ in range(4):
             product.start("server")
