@@ -54,10 +54,10 @@ class Settings:
     journal_segment_bytes: int = 64 * MIB
     disk_floor_bytes: int = 512 * MIB
     loader_batch_bytes: int = 48 * MIB
-    archive_memory_bytes: int = 768 * MIB
+    archive_memory_bytes: int = 512 * MIB
     archive_open_tenants: int = 16
     fresh_events: int = 500_000
-    settling_memory_bytes: int = 384 * MIB
+    settling_memory_bytes: int = 256 * MIB
     retention_every_s: float = 600.0
     query_timeout_s: float = 30.0
     query_max_rows: int = 100_000

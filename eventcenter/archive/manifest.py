@@ -31,6 +31,8 @@ class PromotedPath:
     """Column with the same as numbers, NULL where the text is none; None where there is no such column."""
     number_type: NumberType | None = None
     """BIGINT: only whole numbers as DuckDB prints them count as numbers."""
+    sole: bool = False
+    """`text` is NULL where `number` (BIGINT) says the same: of many different numbers texts are long."""
     clean: bool = False
     """Every text is a number: the column says all that the text says."""
 

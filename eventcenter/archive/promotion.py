@@ -25,6 +25,8 @@ _MOST_DEPTH: Final = 8
 _LONGEST_FREQUENT: Final = 64
 """A frequent path whose values are longer on average would cost more disk than it is worth unasked."""
 _NUMBERS: Final = 0.9
+_FEW_NUMBERS: Final = 64
+"""Texts of so few numbers are a dictionary, which takes no room and is the quicker to compare."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,8 @@ class Plan:
 
     path: str
     number_type: NumberType | None
+    sole: bool = False
+    """The numbers' texts are not kept beside them; BIGINT only."""
 
 
 def note(connection: duckdb.DuckDBPyConnection, uses: Mapping[str, int]) -> None:
@@ -68,7 +72,7 @@ def choose(asked_for: Sequence[str], sample: Sequence[str]) -> list[Plan]:
         if count >= _FREQUENT * len(sample) and path not in asked_for and _is_short(values[path])
     ]
     chosen = [*asked_for, *frequent[:MOST_FREQUENT]][:MOST_PATHS]
-    return [Plan(path=path, number_type=_number_type(values[path])) for path in chosen]
+    return [_plan(path, values[path]) for path in chosen]
 
 
 def lacks(segment: Segment, asked_for: Iterable[str]) -> bool:
@@ -97,6 +101,12 @@ def _is_plain(path: str) -> bool:
 
 def _is_short(values: Sequence[Any]) -> bool:
     return sum(len(str(value)) for value in values) <= _LONGEST_FREQUENT * len(values)
+
+
+def _plan(path: str, values: Sequence[Any]) -> Plan:
+    kind = _number_type(values)
+    many = kind == "BIGINT" and len(set(values)) > _FEW_NUMBERS
+    return Plan(path=path, number_type=kind, sole=many)
 
 
 def _number_type(values: Sequence[Any]) -> NumberType | None:

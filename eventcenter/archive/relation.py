@@ -114,8 +114,14 @@ def _of_segment(segment: Segment, column: PathColumn) -> str:
     if promoted is None:
         return _of_text(column)
     if column.want == "text" or promoted.number is None or not _says_all(promoted, column.want):
-        return _of_text(column, promoted.text)
+        return _of_text(column, _text(promoted))
     return f"CAST({promoted.number} AS {column.want.removeprefix('TRY_')})"
+
+
+def _text(promoted: PromotedPath) -> str:
+    if not promoted.sole:
+        return promoted.text
+    return f"coalesce({promoted.text}, CAST({promoted.number} AS VARCHAR))"
 
 
 def _says_all(promoted: PromotedPath, want: Want) -> bool:

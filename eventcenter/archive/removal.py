@@ -208,7 +208,10 @@ def _remove_of(
         return ()
 
     if isinstance(part, Segment) and not whole:
-        plans = [Plan(path=path, number_type=promoted.number_type) for path, promoted in part.paths.items()]
+        plans = [
+            Plan(path=path, number_type=promoted.number_type, sole=promoted.sole)
+            for path, promoted in part.paths.items()
+        ]
         work = settle.Work(
             parts=Layout(fresh=(), segments=(part,)), plans=tuple(plans), without=removal.events, also=change
         )

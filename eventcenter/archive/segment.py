@@ -136,6 +136,7 @@ def _columns(plans: Sequence[Plan]) -> dict[str, PromotedPath]:
             text=f"p{index}",
             number=None if plan.number_type is None else f"n{index}",
             number_type=plan.number_type,
+            sole=plan.sole,
         )
         for index, plan in enumerate(plans, 1)
     }
@@ -225,9 +226,11 @@ def _insert(
     )
     values = list(_KEPT)
     for index, promoted in enumerate(paths.values(), 1):
-        values.append(f"found[{index}]")
-        if promoted.number is not None:
-            values.append(_number(f"found[{index}]", promoted))
+        text = f"found[{index}]"
+        number = None if promoted.number is None else _number(text, promoted)
+        values.append(f"CASE WHEN ({number}) IS NULL THEN {text} END" if promoted.sole else text)
+        if number is not None:
+            values.append(number)
     listed = ", ".join(map(quoted, paths))
     taken = f", json_extract_string(data, [{listed}]) AS found" if paths else ""
     connection.execute(
@@ -249,7 +252,7 @@ def _describe(
     connection: duckdb.DuckDBPyConnection, folder: Path, number: int, paths: dict[str, PromotedPath]
 ) -> Segment | None:
     numbers = [
-        f"count({promoted.text}) = count({promoted.number}) AS {promoted.number}"
+        f"count({promoted.text}) = {0 if promoted.sole else f'count({promoted.number})'} AS {promoted.number}"
         for promoted in paths.values()
         if promoted.number is not None
     ]
@@ -270,6 +273,7 @@ def _describe(
             text=promoted.text,
             number=promoted.number,
             number_type=promoted.number_type,
+            sole=promoted.sole,
             clean=promoted.number is not None and row[promoted.number],
         )
         for path, promoted in paths.items()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from eventcenter.archive import Archive, Archives, relation, rollup, settle
+from eventcenter.archive import Archive, Archives, promotion, relation, rollup, settle
 from eventcenter.archive import archive as opening
 from eventcenter.archive.relation import PathColumn, Want
 from eventcenter.archive.segment import Scratch
@@ -46,7 +46,7 @@ DATAS = (
     b'{"n":0.10000000000000000001,"mixed":"1.5"}',
     b'{"n":-0.0,"order":[{"id":"x"}],"mixed":{"a":1}}',
     b'{"n":"7","mixed":true,"text":""}',
-    b'{"n":007.5}'.replace(b"007", b"7"),
+    b'{"n":7,"mixed":12}',
     b"[1,2,3]",
     b'"just text"',
 )
@@ -245,6 +245,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settle, "LEAST_SETTLED", 10)
     monkeypatch.setattr(settle, "KEPT_FRESH", 7)
     monkeypatch.setattr(settle, "_SIZE", 40)
+    monkeypatch.setattr(promotion, "_FEW_NUMBERS", 0)
 
 
 @pytest.mark.usefixtures("small")
