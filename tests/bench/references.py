@@ -34,6 +34,7 @@ CREATE TABLE t (
     aliyunregionid LowCardinality(String), data JSON
 ) ENGINE = MergeTree ORDER BY (type, time)
 """
+_CHDB_COMPACT = "SETTINGS min_bytes_for_wide_part = 1000000000000, min_rows_for_wide_part = 1000000000"
 _CHDB_SETTINGS = (
     f"SET max_threads = {THREADS}",
     f"SET max_insert_threads = {THREADS}",
@@ -128,11 +129,20 @@ def _chdb(files: list[str], folder: Path, statements: Mapping[str, Statement]) -
         lines = bytes(answer.bytes()).splitlines()
         return time.perf_counter() - start, [json.loads(line) for line in lines]
 
+    def load() -> float:
+        return sum(ask("INSERT INTO t SELECT * FROM file(?, 'JSONEachRow')", [file])[0] for file in files)
+
     for sql in (*_CHDB_SETTINGS, "CREATE DATABASE b ENGINE = Atomic", "USE b", _CHDB_TABLE):
         session.query(sql)
-    seconds = 0.0
-    for file in files:
-        seconds += ask("INSERT INTO t SELECT * FROM file(?, 'JSONEachRow')", [file])[0]
+    try:
+        seconds = load()
+    except Exception as error:
+        if "Too many open files" not in str(error):
+            raise
+        # Mixed payloads make more files of a part than may be open: then a part is one file.
+        for sql in ("DROP TABLE t SYNC", _CHDB_TABLE + _CHDB_COMPACT):
+            session.query(sql)
+        seconds = load()
     size = json.loads(
         bytes(
             session.query(
