@@ -158,6 +158,7 @@ class Run:
 
     def crash(self) -> None:
         """Go on with the files as they are at this moment, whatever the open instance has not written yet."""
+        self.archive.last_seq()
         self.copies += 1
         copy = self.folder / str(self.copies)
         shutil.copytree(self.folder / str(self.copies - 1), copy)
