@@ -330,7 +330,7 @@ def test_writers_and_operators_read_nothing(sides: Sides, role: str) -> None:
     for row in ROWS:
         if row.open or row.route == "/v1/me" or row.route.startswith("/v1/tenants"):
             continue
-        if role == OPERATOR and row.route == "/v1/backups":
+        if role == OPERATOR and row.route.startswith("/v1/backups"):
             continue
         path, body = row.asked(things(sides))
         answer = ask(sides.product, row.method, path, token, numbered(body))

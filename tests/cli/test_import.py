@@ -170,7 +170,7 @@ def test_it_waits_for_a_service_that_was_killed(product: Product) -> None:
 
 
 def test_ctrl_c_says_how_to_go_on(product: Product) -> None:
-    write(product.folder / "a.ndjson", "/stopped", EVENTS, 5000)
+    write(product.folder / "a.ndjson", "/stopped", 3 * EVENTS, 5000)
     with start(product, "a.ndjson") as process:
         wait_until(lambda: bool(marks(product)), _PATIENCE_S)
         process.send_signal(signal.SIGINT)
