@@ -5,9 +5,7 @@ crash at any point loads nothing twice and skips nothing: the blocks are read ag
 before the position are passed over. A journal file goes when all its blocks are in archives.
 """
 
-import os
 import shutil
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -32,6 +30,7 @@ from eventcenter.journal import (
     ReadBlock,
     used_bytes,
 )
+from eventcenter.priority import give_way
 
 _log = structlog.get_logger("loader")
 _LOOK_AGAIN_S = 0.01
@@ -146,7 +145,8 @@ class Loader:
 
     def run(self, stop: threading.Event) -> None:
         """Step until `stop` is set; an error is logged and the step tried again."""
-        _yield_to_answers()
+        # Who posts is waiting, an archive is not.
+        give_way(_NICE)
         idle_since: float | None = None
         while not stop.is_set():
             try:
@@ -353,15 +353,6 @@ class Loader:
 
 def _bytes(blocks: Sequence[ReadBlock]) -> int:
     return sum(len(block.block.payload) for block in blocks)
-
-
-def _yield_to_answers() -> None:
-    """Let this thread step back where the processors are short: who posts is waiting, an archive is not.
-
-    On Linux a thread has a priority of its own, which threads that it starts take over.
-    """
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
 def _load_or_bisect(

@@ -3,7 +3,7 @@
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import duckdb
@@ -13,6 +13,7 @@ from eventcenter.archive.manifest import Fresh, Layout, Segment
 from eventcenter.archive.migrate import migrate
 from eventcenter.archive.relation import events, quoted
 from eventcenter.archive.seen import Seen
+from eventcenter.archive.transaction import transaction
 from eventcenter.durable import sync
 from eventcenter.errors import Unavailable
 
@@ -159,18 +160,13 @@ class Instance:
 
     def _change(self, change: Callable[[duckdb.DuckDBPyConnection], Layout]) -> None:
         """Change tables and view in one transaction, which counts from between two readers' beginnings."""
-        self.connection.execute("BEGIN TRANSACTION")
-        try:
-            layout = change(self.connection)
-            self.connection.execute(f"CREATE OR REPLACE VIEW events AS {events(layout)}")
-            with self._mutex:
-                self.connection.execute("COMMIT")
-                self.layout = layout
-        except BaseException:
-            # A commit that failed, for want of space say, has ended the transaction already.
-            with suppress(duckdb.Error):
-                self.connection.execute("ROLLBACK")
-            raise
+        with ExitStack() as held:
+            with transaction(self.connection):
+                layout = change(self.connection)
+                self.connection.execute(f"CREATE OR REPLACE VIEW events AS {events(layout)}")
+                # From before the commit until the layout is the new one.
+                held.enter_context(self._mutex)
+            self.layout = layout
         # Built anew by the next load if this fails: a filter that lacks a table would let repeats through.
         seen, self._seen = self._seen, None
         if seen is not None:

@@ -21,6 +21,7 @@ from eventcenter.archive.instance import remove_files
 from eventcenter.archive.manifest import Layout, PromotedPath, Segment, index_path, segment_path
 from eventcenter.archive.promotion import Plan
 from eventcenter.archive.relation import quoted
+from eventcenter.archive.transaction import transaction
 from eventcenter.durable import sync
 
 FORMAT: Final = 1
@@ -110,14 +111,9 @@ def write(
         paths = _columns(plans)
         _create(connection, number, paths)
         # In one transaction: else the last rows are written anew each time, and much of the file is empty.
-        connection.execute("BEGIN TRANSACTION")
-        try:
+        with transaction(connection):
             for sql, parameters in _chunks(reader, parts, keep):
                 _insert(connection, reader, sql, parameters, paths)
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
         connection.execute("CHECKPOINT made")
         segment = _describe(connection, folder, number, paths)
     finally:

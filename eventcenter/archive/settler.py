@@ -1,8 +1,6 @@
 """The background loop that settles all open archives; runs in the server."""
 
-import os
 import shutil
-import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -16,9 +14,11 @@ from eventcenter.archive import settle
 from eventcenter.archive.archive import Archive
 from eventcenter.archive.pool import Archives
 from eventcenter.archive.segment import Scratch
+from eventcenter.priority import give_way
 
 _log = structlog.get_logger("settler")
-_NICE: Final = 15
+NICE: Final = 15
+"""Of all that works on archives in the background."""
 _LOOK_AGAIN_S: Final = 0.5
 _RETRY_S: Final = 60.0
 _IDLE_S: Final = 10.0
@@ -66,7 +66,7 @@ class Settler:
 
     def run(self, stop: threading.Event) -> None:
         """Step until `stop` is set."""
-        give_way()
+        give_way(NICE)
         while not stop.is_set():
             if not self.step(stop):
                 stop.wait(_LOOK_AGAIN_S)
@@ -112,9 +112,3 @@ class Settler:
         """Settling needs disk before it frees any; it does not take what ingest may still use."""
         folder = self._archives.folder
         return not folder.exists() or shutil.disk_usage(folder).free > 2 * self._disk_floor_bytes
-
-
-def give_way() -> None:
-    """Take a low priority. On Linux a thread has its own, which threads that it starts take over."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

@@ -6,7 +6,6 @@ time, by rows, by the bytes of its result, and where it takes the memory that lo
 """
 
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ import pyarrow as pa
 
 from eventcenter.archive.archive import Reader, readable_errors
 from eventcenter.errors import InvalidInput, Unavailable
+from eventcenter.priority import give_way
 
 _BATCH_ROWS: Final = 1024
 _AGAIN_S: Final = 0.05
@@ -171,8 +171,7 @@ class _Stopper:
                 break
             if not gives_way and time.monotonic() - began >= _QUICK_S:
                 gives_way = True
-                with contextlib.suppress(OSError, AttributeError):
-                    os.setpriority(os.PRIO_PROCESS, self._caller, _NICE)
+                give_way(_NICE, thread=self._caller)
             look = look or self._reader.cursor.cursor()
             if self._takes_too_much(look):
                 self.took_memory = True

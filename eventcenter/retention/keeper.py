@@ -10,9 +10,10 @@ import structlog
 from eventcenter.archive import Archive, Archives, removal
 from eventcenter.archive import retention as limits
 from eventcenter.archive.segment import Scratch
-from eventcenter.archive.settler import give_way
+from eventcenter.archive.settler import NICE
 from eventcenter.archive.subject import of_subject
 from eventcenter.errors import Conflict
+from eventcenter.priority import give_way
 from eventcenter.retention import book
 from eventcenter.retention.deletions import OPEN, DeletionBook
 from eventcenter.store import Store
@@ -59,7 +60,7 @@ class Keeper:
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; `wake` makes the loop notice it."""
-        give_way()
+        give_way(NICE)
         due = time.monotonic()
         while not stop.is_set():
             self._awake.clear()

@@ -154,15 +154,10 @@ def _relation(
     if layout.fresh or many:
         branches.append(events(Layout(fresh=layout.fresh, segments=many), paths=columns, place=place))
     if few:
-        rows_by_number = {one.number: _joined(rows.tolist()) for one, rows in few}
+        rows_by_number = {one.number: rows.tolist() for one, rows in few}
         chosen = Layout(fresh=(), segments=tuple(one for one, _ in few))
         branches.append(events(chosen, paths=columns, rows=rows_by_number, place=place))
     return " UNION ALL ".join(branches)
-
-
-def _joined(rows: list[int]) -> list[int]:
-    """One row twice: as a list it is joined, and `rowid = 1` with ORDER BY and LIMIT fails in DuckDB 2.0."""
-    return rows * 2 if len(rows) == 1 else rows
 
 
 def _of_rows(layout: Layout, rows: Rows, columns: Sequence[PathColumn]) -> str:
@@ -172,7 +167,7 @@ def _of_rows(layout: Layout, rows: Rows, columns: Sequence[PathColumn]) -> str:
         taken = rows.get((False, one.number))
         if taken:
             branches.append(
-                events(Layout(fresh=(), segments=(one,)), paths=columns, rows={one.number: _joined(taken)})
+                events(Layout(fresh=(), segments=(one,)), paths=columns, rows={one.number: taken})
             )
     for part in layout.fresh:
         taken = rows.get((True, part.number))
