@@ -1,14 +1,14 @@
 """Which parts of an archive, and which rows of them, a question has to look at."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import reduce
+from functools import partial, reduce
 
 import numpy as np
 
 from eventcenter.archive.index import Rows
 from eventcenter.archive.manifest import Fresh, Layout, Segment
-from eventcenter.archive.relation import events
+from eventcenter.archive.relation import COLUMNS, PathColumn, events
 from eventcenter.clock import to_micros
 from queries.request import EventFilter, TimeField
 from queries.stretches import Stretch, nearest
@@ -91,20 +91,30 @@ def picked(layout: Layout, which: EventFilter) -> int:
     return sum(len(rows_of(one, which)) for one in layout.segments)
 
 
-def source(layout: Layout, which: EventFilter) -> str:
-    """The relation to select from, with the columns `part` and `row`: what may pass the filter, and more."""
+def source(
+    layout: Layout,
+    which: EventFilter,
+    *,
+    columns: Sequence[str] = COLUMNS,
+    paths: Sequence[PathColumn] = (),
+) -> str:
+    """The relation to select from, with the columns `part` and `row`: what may pass the filter, and more.
+
+    `columns` of the events, and `paths` as further ones.
+    """
+    select = partial(events, columns=columns, paths=paths, place=True)
     if not is_picked(which):
-        return f"({events(layout, place=True)})"
+        return f"({select(layout)})"
     found = [(one, rows_of(one, which)) for one in layout.segments]
     many = tuple(one for one, rows in found if len(rows) * _EVENTS_PER_ROW > one.events)
     few = [(one, rows) for one, rows in found if len(rows) and one not in many]
     branches = []
     if layout.fresh or many:
-        branches.append(events(Layout(fresh=layout.fresh, segments=many), place=True))
+        branches.append(select(Layout(fresh=layout.fresh, segments=many)))
     if few:
         rows_by_number = {one.number: rows.tolist() for one, rows in few}
         chosen = Layout(fresh=(), segments=tuple(one for one, _ in few))
-        branches.append(events(chosen, rows=rows_by_number, place=True))
+        branches.append(select(chosen, rows=rows_by_number))
     return f"({' UNION ALL '.join(branches)})"
 
 

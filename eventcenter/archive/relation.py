@@ -53,12 +53,14 @@ class PathColumn:
 def events(
     layout: Layout,
     *,
+    columns: Sequence[str] = COLUMNS,
     paths: Sequence[PathColumn] = (),
     rows: Mapping[int, Sequence[int]] | None = None,
     place: bool = False,
 ) -> str:
-    """A SELECT of all events, with `paths` as further columns.
+    """A SELECT of all events with these of COLUMNS, and with `paths` as further columns.
 
+    To name few columns pays even where the engine would read no others: it plans each of every part.
     `rows`: of segments only these (segment number → row numbers), with all of the fresh events.
     `place`: also the columns `part` (segment number, NULL for fresh) and `row`.
     """
@@ -66,10 +68,10 @@ def events(
     for segment in layout.segments:
         if rows is not None and not rows.get(segment.number):
             continue
-        columns = [TIME_TEXT + " AS time_text" if name == "time_text" else name for name in COLUMNS]
-        columns += [f"{_of_segment(segment, column)} AS {column.name}" for column in paths]
+        selected = [TIME_TEXT + " AS time_text" if name == "time_text" else name for name in columns]
+        selected += [f"{_of_segment(segment, column)} AS {column.name}" for column in paths]
         if place:
-            columns += [f"{segment.number}::BIGINT AS part", "rowid AS row"]
+            selected += [f"{segment.number}::BIGINT AS part", "rowid AS row"]
         where = ""
         if rows is not None:
             # A list written out makes the engine scan; a join with it reads these rows only. One row is
@@ -77,12 +79,12 @@ def events(
             # closes the whole archive.
             listed = ", ".join(str(int(row)) for row in rows[segment.number])
             where = f" WHERE rowid IN (SELECT unnest([{listed}]::BIGINT[]))"
-        branches.append(f"SELECT {', '.join(columns)} FROM {segment.catalog}.events{where}")  # noqa: S608
+        branches.append(f"SELECT {', '.join(selected)} FROM {segment.catalog}.events{where}")  # noqa: S608
     for fresh in layout.fresh:
-        columns = [*COLUMNS, *(f"{_of_text(column)} AS {column.name}" for column in paths)]
+        selected = [*columns, *(f"{_of_text(column)} AS {column.name}" for column in paths)]
         if place:
-            columns += ["NULL::BIGINT AS part", "rowid AS row"]
-        branches.append(f"SELECT {', '.join(columns)} FROM main.{fresh.table}")  # noqa: S608
+            selected += ["NULL::BIGINT AS part", "rowid AS row"]
+        branches.append(f"SELECT {', '.join(selected)} FROM main.{fresh.table}")  # noqa: S608
     return " UNION ALL ".join(branches)
 
 
