@@ -68,6 +68,10 @@ class ReadOnlyStore:
             except DBAPIError as error:
                 raise translate(error) from error
 
+    def version_at_hand(self) -> int | None:
+        """`data_version` where it takes microseconds; None where it would be a way to a server and back."""
+        return self.data_version() if self._readers.dialect.name == "sqlite" else None
+
     def close(self) -> None:
         """Give all connections back."""
         with self._sentinel_lock:

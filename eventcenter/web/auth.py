@@ -1,4 +1,4 @@
-"""From the Authorization header to a principal, resolved anew for every request.
+"""From the Authorization header to a principal, as the store has it at the moment of the request.
 
 A router takes one of the dependencies `Signed` (any principal), `Writer`, `Viewer`, `Editor`, `Admin` (that
 role in a tenant; `.tenant` is its id) or `Operator`.
@@ -6,11 +6,13 @@ role in a tenant; `.tenant` is its id) or `Operator`.
 
 import threading
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
+from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from eventcenter.access import SESSION_PREFIX, TOKEN_PREFIX, Principal, Role, credential_hash
@@ -23,6 +25,7 @@ from eventcenter.store.sql import Session, and_, select, update
 
 _NOTE_EVERY = timedelta(minutes=1)
 _NOTED_AT_MOST = 10_000
+_REMEMBERED_AT_MOST = 10_000
 
 bearer = HTTPBearer(
     auto_error=False,
@@ -31,12 +34,57 @@ bearer = HTTPBearer(
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """What the store says of a credential; whether it still counts is for the clock to say."""
+
+    principal: Principal
+    expires_at: datetime | None
+    last_seen_at: datetime | None = None
+    """None for a token, which may be idle for as long as it lives."""
+
+    def counts(self, now: datetime, idle: timedelta) -> bool:
+        """Whether it has neither expired nor been left alone for too long."""
+        if self.expires_at is not None and self.expires_at <= now:
+            return False
+        return self.last_seen_at is None or self.last_seen_at > now - idle
+
+
+class _Memory:
+    """What was read of credentials, by their digests, for as long as nothing in the store has changed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._version: int | None = None
+        self._found: dict[str, _Found] = {}
+
+    def knows(self, digest: str) -> bool:
+        """Whether it is worth to ask for the store's version."""
+        return digest in self._found
+
+    def get(self, digest: str, version: int | None) -> _Found | None:
+        """What was read when the store was at this very version."""
+        with self._lock:
+            return self._found.get(digest) if version is not None and version == self._version else None
+
+    def put(self, digest: str, version: int | None, found: _Found) -> None:
+        """Keep what was read after the store had told this version."""
+        if version is None:
+            return
+        with self._lock:
+            if version != self._version or len(self._found) >= _REMEMBERED_AT_MOST:
+                self._found.clear()
+            self._version = version
+            self._found[digest] = found
+
+
 class Authenticator:
     """Resolves tokens and sessions in the store; notes their use at most once a minute each."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
         self._idle = timedelta(hours=settings.session_idle_hours)
+        self._memory = _Memory()
         self._noted: dict[str, datetime] = {}
         self._noted_lock = threading.Lock()
 
@@ -49,21 +97,37 @@ class Authenticator:
                 remedy="send a token of Settings › Tokens, or sign in",
             )
         digest = credential_hash(credential)
-        now = self._store.clock.now()
+        # Asked first: what changes in between is read again, never missed.
+        version = self._store.version_at_hand()
+        found = None
         if credential.startswith(TOKEN_PREFIX):
-            found = self._store.read(lambda session: _token(session, digest, now))
+            found = self._store.read(lambda session: _token(session, digest))
         elif credential.startswith(SESSION_PREFIX):
-            found = self._store.read(lambda session: _session(session, digest, now, now - self._idle))
-        else:
-            found = None
-        if found is None:
+            found = self._store.read(lambda session: _session(session, digest))
+        now = self._store.clock.now()
+        if found is None or not found.counts(now, self._idle):
             raise Unauthenticated(
                 "The credential is not accepted.",
                 rule="a token that is neither revoked nor expired, or a session that did not end",
                 remedy="sign in again, or ask an admin of the tenant for a new token",
             )
-        self._note_use(found, now)
-        return found
+        self._memory.put(digest, version, found)
+        self._note_use(found.principal, now)
+        return found.principal
+
+    def remembered(self, credential: str | None) -> Principal | None:
+        """The same without reading, where nothing in the store changed since it was read; quick."""
+        if credential is None:
+            return None
+        digest = credential_hash(credential)
+        if not self._memory.knows(digest):
+            return None
+        found = self._memory.get(digest, self._store.version_at_hand())
+        now = self._store.clock.now()
+        if found is None or not found.counts(now, self._idle):
+            return None
+        self._note_use(found.principal, now)
+        return found.principal
 
     def _note_use(self, who: Principal, now: datetime) -> None:
         credential_id = who.credential_id
@@ -80,12 +144,17 @@ class Authenticator:
         self._store.submit(lambda session: _note(session, who.kind, credential_id, now))
 
 
-def principal(
+async def principal(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
 ) -> Principal:
     """The dependency that says who asks. Raises Unauthenticated."""
     authenticator: Authenticator = request.app.state.authenticator
-    return authenticator.authenticate(None if credentials is None else credentials.credentials)
+    credential = None if credentials is None else credentials.credentials
+    known = authenticator.remembered(credential)
+    if known is not None:
+        return known
+    # A thread is for reading alone: to be handed to one takes longer than the look.
+    return await run_in_threadpool(authenticator.authenticate, credential)
 
 
 @cache
@@ -114,14 +183,15 @@ Admin = Annotated[Principal, Depends(require(Role.ADMIN))]
 Operator = Annotated[Principal, Depends(require_operator)]
 
 
-def _token(session: Session, digest: str, now: datetime) -> Principal | None:
+def _token(session: Session, digest: str) -> _Found | None:
     token = session.scalar(select(Token).where(Token.hash == digest, Token.revoked_at.is_(None)))
-    if token is None or (token.expires_at is not None and token.expires_at <= now):
+    if token is None:
         return None
-    return token_principal(token.id, token.tenant_id, token.name, token.role)
+    who = token_principal(token.id, token.tenant_id, token.name, token.role)
+    return _Found(principal=who, expires_at=token.expires_at)
 
 
-def _session(session: Session, digest: str, now: datetime, seen_after: datetime) -> Principal | None:
+def _session(session: Session, digest: str) -> _Found | None:
     ask = (
         select(SessionRow, User, Membership)
         .join(User, User.id == SessionRow.user_id)
@@ -135,9 +205,7 @@ def _session(session: Session, digest: str, now: datetime, seen_after: datetime)
     if found is None:
         return None
     row, user, membership = found
-    if row.expires_at <= now or row.last_seen_at <= seen_after:
-        return None
-    return Principal(
+    who = Principal(
         kind="session",
         tenant_id=None if membership is None else membership.tenant_id,
         role=None if membership is None else membership.role,
@@ -146,6 +214,7 @@ def _session(session: Session, digest: str, now: datetime, seen_after: datetime)
         user_id=user.id,
         credential_id=row.id,
     )
+    return _Found(principal=who, expires_at=row.expires_at, last_seen_at=row.last_seen_at)
 
 
 def _note(session: Session, kind: str, credential_id: str, now: datetime) -> None:
