@@ -11,7 +11,7 @@ from eventcenter.clock import to_micros
 from queries import parts
 from queries.histogram import Buckets, Numbers, Series, complete
 from queries.request import By, EventFilter
-from queries.search import Counting, Statement, is_counted, time_column
+from queries.search import Counting, Statement, is_counted, promoted_paths, time_column
 from queries.stretches import Stretch, Stretches, all_of, hours_of, split
 
 _MINUTE_S = 60
@@ -94,8 +94,7 @@ def _ends(reader: Reader, which: EventFilter, stretch: Stretch) -> Stretch:
 
 
 def _ends_in(reader: Reader, layout: Layout, which: EventFilter, stretch: Stretch) -> Stretch:
-    statement = Statement(source=parts.source(layout, which))
-    statement.where_filter(which)
+    statement = Statement.over(layout, which)
     statement.where_micros(which.time_field, stretch)
     moment = f"epoch_us({time_column(which.time_field)})"
     [row] = reader.rows(*statement.select(f"min({moment}) AS first, max({moment}) AS last"))
@@ -103,7 +102,9 @@ def _ends_in(reader: Reader, layout: Layout, which: EventFilter, stretch: Stretc
 
 
 def _counting(reader: Reader, which: EventFilter, by: By | None, buckets: Buckets | None = None) -> Counting:
-    counting = Counting(by=by, time_field=which.time_field, buckets=buckets)
+    counting = Counting(
+        by=by, time_field=which.time_field, buckets=buckets, promoted=promoted_paths(reader.layout)
+    )
     counting.where_filter(replace(which, from_=None, to=None))
     pieces = _pieces(which, by, buckets)
     if pieces.hours == (None, None):
@@ -117,7 +118,7 @@ def _counting(reader: Reader, which: EventFilter, by: By | None, buckets: Bucket
         counting.add_loose(pieces.whole)
     for micros in pieces.ragged:
         layout = parts.of_times(reader.layout, which.time_field, micros)
-        counting.add_events(parts.source(layout, which), micros)
+        counting.add_events(parts.source(layout, which, paths=counting.tests), micros)
     return counting
 
 

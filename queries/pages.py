@@ -114,9 +114,8 @@ def _of_window(
     reader: Reader, which: EventFilter, low: int, high: int, *, newest: bool, limit: int
 ) -> list[Found]:
     layout = parts.of_filter(parts.of_seqs(reader.layout, low, high), which)
-    statement = Statement(source=parts.source(layout, which))
+    statement = Statement.over(layout, which)
     statement.where_seqs(low, high)
-    statement.where_filter(which)
     return _select(reader, statement, which, newest=newest, limit=limit)
 
 
@@ -126,9 +125,8 @@ def _picked(
     """Of an id, a subject, a trace: indexes tell the rows."""
     newest = request.order == "newest"
     layout = parts.of_filter(parts.of_seqs(reader.layout, 1, bound), request)
-    statement = Statement(source=parts.source(layout, request))
+    statement = Statement.over(layout, request)
     statement.where_seqs(1, bound)
-    statement.where_filter(request)
     _where_behind(statement, request, start)
     return _select(reader, statement, request, newest=newest, limit=limit)
 
@@ -159,9 +157,8 @@ def _by_hours(
         within = hours_of(*((hour, edge) if newest else (edge, hour)))
         layout = parts.of_filter(parts.of_seqs(reader.layout, 1, bound), request)
         layout = parts.of_times(layout, request.time_field, within)
-        statement = Statement(source=parts.source(layout, request))
+        statement = Statement.over(layout, request)
         statement.where_seqs(1, bound)
-        statement.where_filter(request)
         statement.where_micros(request.time_field, within)
         _where_behind(statement, request, start)
         found += _select(reader, statement, request, newest=newest, limit=limit - len(found))

@@ -8,7 +8,7 @@ import numpy as np
 
 from eventcenter.archive.index import Rows
 from eventcenter.archive.manifest import Fresh, Layout, Segment
-from eventcenter.archive.relation import COLUMNS, PathColumn, events
+from eventcenter.archive.relation import COLUMNS, PathColumn, PathTest, events
 from eventcenter.clock import to_micros
 from queries.request import EventFilter, TimeField
 from queries.stretches import Stretch, nearest
@@ -96,7 +96,7 @@ def source(
     which: EventFilter,
     *,
     columns: Sequence[str] = COLUMNS,
-    paths: Sequence[PathColumn] = (),
+    paths: Sequence[PathColumn | PathTest] = (),
 ) -> str:
     """The relation to select from, with the columns `part` and `row`: what may pass the filter, and more.
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from eventcenter.archive import Archives
+from eventcenter.archive import Archive, Archives
 from eventcenter.archive.archive import Reader
 from eventcenter.clock import Clock, to_micros
 from eventcenter.cursor import Cursors
@@ -20,6 +20,7 @@ from queries.histogram import MAX_TOP, Histogram, choose_buckets
 from queries.place import Place
 from queries.rejects import Reject, RejectPage, visible
 from queries.request import By, EventFilter, SearchRequest, SearchResult, check_limit
+from queries.search import payload_paths
 from queries.statements import STATEMENTS
 from queries.stretches import nearest
 
@@ -55,7 +56,7 @@ class Queries:
         started = None
         if request.cursor is not None:
             started = self._cursors.read(tenant_id, question, request.cursor, Place)
-        with self._archives.tenant(tenant_id).reader() as reader:
+        with self._asked(tenant_id, request if started is None else None).reader() as reader:
             bound = reader.last_seq if started is None else started.bound
             start = None if started is None else pages.Start(seq=started.last, micros=started.micros)
             places = pages.of_search(reader, request, bound, start)
@@ -121,7 +122,7 @@ class Queries:
     ) -> int:
         """How many events match, by received_at in the half-open range."""
         which = EventFilter(buses=tuple(buses), pattern=pattern, from_=from_, to=to)
-        with self._archives.tenant(tenant_id).reader() as reader:
+        with self._asked(tenant_id, which).reader() as reader:
             return counting.count(reader, which)
 
     def histogram(
@@ -140,7 +141,7 @@ class Queries:
         if by not in HISTOGRAM_BY:
             raise _unknown_by(by, HISTOGRAM_BY)
         check_limit(top, MAX_TOP)
-        with self._archives.tenant(tenant_id).reader() as reader:
+        with self._asked(tenant_id, which).reader() as reader:
             from_, to = self._range(reader, which)
             buckets = choose_buckets(from_, to, step)
             series = counting.series(
@@ -155,7 +156,7 @@ class Queries:
         if by not in TOP_BY:
             raise _unknown_by(by, TOP_BY)
         check_limit(limit)
-        with self._archives.tenant(tenant_id).reader() as reader:
+        with self._asked(tenant_id, which).reader() as reader:
             return counting.top(reader, which, by, limit)
 
     def statistics(self, tenant_id: str) -> dict[str, Any]:
@@ -208,6 +209,13 @@ class Queries:
         return _reject(rows[0])
 
     # -- helpers -----------------------------------------------------------------------------------
+
+    def _asked(self, tenant_id: str, which: EventFilter | None) -> Archive:
+        """The tenant's archive, which notes the payload paths that a person's question uses."""
+        archive = self._archives.tenant(tenant_id)
+        if which is not None and which.pattern is not None:
+            archive.note_paths(payload_paths(which.pattern))
+        return archive
 
     def _range(self, reader: Reader, which: EventFilter) -> tuple[datetime, datetime]:
         """The range of a histogram, with what is not given taken from the events (whatever the pattern)."""

@@ -8,13 +8,20 @@ type by its first character (`"` string, `{` object, `[` array, digit or `-` num
 down to the value are taken in one pass over the text; only where one of those above the value is an array
 does the slower way run, which opens arrays level by level. The tests then see one list of scalar texts.
 `EventPattern.match` says what all this has to mean; a property test holds the two together.
+
+Where a segment keeps the path in a column, that is asked. Nothing else is where no event of the segment has a
+value there that reads alike and is of another kind (`PromotedPath.kinds`); elsewhere it leaves few events to
+look at in JSON.
 """
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Self
 
+from eventcenter.archive.manifest import Kind, Layout, PromotedPath
+from eventcenter.archive.relation import COLUMNS, PathTest, promoted_text
 from eventcenter.archive.rollup import MINUTE_US, hour_of
 from eventcenter.pattern import (
     All,
@@ -22,6 +29,7 @@ from eventcenter.pattern import (
     AnythingBut,
     Condition,
     Contains,
+    EventPattern,
     Exact,
     Exists,
     Node,
@@ -30,7 +38,9 @@ from eventcenter.pattern import (
     Prefix,
     Suffix,
     Test,
+    paths,
 )
+from queries import parts
 from queries.histogram import Buckets
 from queries.request import By, EventFilter, TimeField
 from queries.stretches import HOUR_MINUTES, HOUR_US, Stretch
@@ -46,6 +56,7 @@ _COLUMNS = {
     "dataschema": "dataschema",
 }
 _DOUBLE_IS_EXACT = 2**53
+_BIGINT = 2**63
 _PLAIN_TEXT = re.compile(r"[A-Za-z0-9_.:@ -]{2,}")
 """Text that JSON can write only as it is, or by `_ESCAPE`."""
 _ESCAPE = "\\u"
@@ -53,6 +64,8 @@ _FEW_UNITS = 6
 _PLACEHOLDER = re.compile(r"\$(p\d+)")
 _FALSE = "FALSE"
 _KINDS = frozenset({"type", "source", "specversion"})
+_NESTED = frozenset({"array", "above"})
+"""Values that the text of a place does not tell."""
 _TRACE_PARENT = "json_extract_string(extensions, '$.traceparent')"
 
 ROW = (
@@ -69,6 +82,18 @@ class Statement:
     """What is selected from: text of our own that yields the columns of events."""
     parameters: dict[str, object] = field(default_factory=dict)
     conditions: list[str] = field(default_factory=list)
+    promoted: frozenset[str] = frozenset()
+    """Payload paths (JSON pointers) that a part of the archive keeps in columns."""
+    tests: list[PathTest] = field(default_factory=list)
+    """Columns that conditions name and that `source` has to have, of paths in `promoted`."""
+
+    @classmethod
+    def over(cls, layout: Layout, which: EventFilter, *, columns: Sequence[str] = COLUMNS) -> Self:
+        """The events of these parts that pass, with these columns, `part` and `row`."""
+        statement = cls(promoted=promoted_paths(layout))
+        statement.where_filter(which)
+        statement.source = parts.source(layout, which, columns=columns, paths=statement.tests)
+        return statement
 
     def bind(self, value: object) -> str:
         """The placeholder of a value."""
@@ -152,7 +177,11 @@ class Statement:
 
     def select(self, what: str, tail: str = "") -> tuple[str, Mapping[str, object]]:
         """`SELECT what FROM source` under all conditions, and the parameters."""
-        return f"SELECT {what} FROM {self.source} {self._under()} {tail}", self.parameters  # noqa: S608 see the module
+        return self._with_its_parameters(f"SELECT {what} FROM {self.source} {self._under()} {tail}")  # noqa: S608 see the module
+
+    def _with_its_parameters(self, sql: str) -> tuple[str, Mapping[str, object]]:
+        used = _PLACEHOLDER.findall(sql)
+        return sql, {name: self.parameters[name] for name in used}
 
     def _within_micros(self, which: TimeField, stretch: Stretch) -> list[str]:
         column = time_column(which)
@@ -189,6 +218,83 @@ class Statement:
         column = _COLUMNS.get(path.field)
         if column is not None:
             return _joined(" OR ", self._column_tests(column, tests), _FALSE)
+        if path.field == "data" and len(path.readings) == 1:
+            [keys] = path.readings
+            if pointer(keys) in self.promoted:
+                return self._promoted(path, pointer(keys), tests)
+        return self._in_json(path, tests)
+
+    def _promoted(self, path: Path, at: str, tests: Sequence[Test]) -> str:
+        """The name of a column that tells, in each part by the best way that it has."""
+        in_json = self._in_json(path, tests)
+
+        def of(kept: PromotedPath | None) -> str:
+            return in_json if kept is None else self._in_column(kept, tests, in_json)
+
+        self.tests.append(PathTest(path=at, name=f"t{len(self.tests)}", of=of))
+        return self.tests[-1].name
+
+    def _in_column(self, kept: PromotedPath, tests: Sequence[Test], in_json: str) -> str:
+        """The tests of a promoted column; with those in JSON where the column alone does not tell."""
+        kinds = kept.kinds
+        if kinds is not None and not kinds & _NESTED:
+            tests = [test for test in tests if _wanted(test) in {None, *kinds}]
+        wanted = {_wanted(test) for test in tests}
+        exact = kinds is not None and (
+            not tests
+            or kinds in ({"string"}, {"number"})
+            or (len(wanted) == 1 and kinds - {"null"} == wanted)
+        )
+        if None in wanted and not exact:
+            return in_json
+        found = self._kept_tests(kept, tests)
+        if exact:
+            return _joined(" OR ", found, _FALSE)
+        text = promoted_text(kept)
+        if kinds is None or "array" in kinds:
+            found.append(_is_array(text))
+        if kinds is None or "above" in kinds:
+            found.append(f"{text} IS NULL")
+        return f"({_joined(' OR ', found, _FALSE)} AND {in_json})"
+
+    def _kept_tests(self, kept: PromotedPath, tests: Sequence[Test]) -> list[str]:
+        """Tests of what `data->>path` gives; a text and a number that read alike both pass."""
+        text = promoted_text(kept)
+        same = [test.value for test in tests if isinstance(test, Exact) and isinstance(test.value, str)]
+        found = [self._is_one_of(text, same)] if same else []
+        for test in tests:
+            match test:
+                case Exact(value=bool(value)):
+                    found.append(f"{text} = '{str(value).lower()}'")
+                case Exact(value=int() | float() as value):
+                    found.append(self._kept_number(kept, "=", value))
+                case Numeric(comparisons=comparisons):
+                    found.append(
+                        _joined(" AND ", (self._kept_number(kept, *each) for each in comparisons), "TRUE")
+                    )
+                case Prefix(text=part):
+                    found.append(f"starts_with({text}, {self.bind(part)})")
+                case Suffix(text=part):
+                    found.append(f"suffix({text}, {self.bind(part)})")
+                case Contains(text=part):
+                    found.append(f"contains({text}, {self.bind(part)})")
+                case AnythingBut(tests=excluded):
+                    only = [each for each in excluded if _wanted(each) in (kept.kinds or ())]
+                    inner = _joined(" OR ", self._kept_tests(kept, only), _FALSE)
+                    found.append(f"({text} IS NOT NULL AND NOT coalesce({inner}, FALSE))")
+                case Exists(present=present):
+                    found.append(f"{text} IS NOT NULL" if present else f"{text} IS NULL")
+        return found
+
+    def _kept_number(self, kept: PromotedPath, operator: str, number: float) -> str:
+        if not kept.clean or isinstance(number, float) or abs(number) >= _BIGINT:
+            return self._compared(promoted_text(kept), operator, number)
+        if kept.number_type == "DOUBLE" and abs(number) >= _DOUBLE_IS_EXACT:
+            return self._compared(promoted_text(kept), operator, number)
+        sign = "<>" if operator == "!=" else operator
+        return f"{kept.number} {sign} {self.bind(number)}::{kept.number_type}"
+
+    def _in_json(self, path: Path, tests: Sequence[Test]) -> str:
         nodes = self._nodes(path)
         if tests == [Exists(present=False)]:
             return f"len(list_filter({nodes}, lambda x: x IS NOT NULL)) = 0"
@@ -345,14 +451,14 @@ class Counting(Statement):
 
     def total(self) -> tuple[str, Mapping[str, object]]:
         """One row (n)."""
-        return f"SELECT coalesce(sum(n), 0)::BIGINT AS n FROM ({self._rows()})", self.parameters  # noqa: S608
+        return self._with_its_parameters(f"SELECT coalesce(sum(n), 0)::BIGINT AS n FROM ({self._rows()})")  # noqa: S608
 
     def top(self, limit: int) -> tuple[str, Mapping[str, object]]:
         """Rows (value, n), the most frequent first."""
-        return (
+        return self._with_its_parameters(
             f"SELECT name AS value, sum(n)::BIGINT AS n FROM ({self._rows()}) WHERE name IS NOT NULL"  # noqa: S608
             f" GROUP BY name ORDER BY n DESC, name LIMIT {self.bind(limit)}"
-        ), self.parameters
+        )
 
     def rows(self) -> tuple[str, Mapping[str, object]]:
         """Rows (name, bucket, n) of what is not in cells."""
@@ -396,10 +502,6 @@ class Counting(Statement):
             f"SELECT {furthest}(hour) AS hour FROM ({running}) WHERE before < {self.bind(events)}",  # noqa: S608
             self.parameters,
         )
-
-    def _with_its_parameters(self, sql: str) -> tuple[str, Mapping[str, object]]:
-        used = _PLACEHOLDER.findall(sql)
-        return sql, {name: self.parameters[name] for name in used}
 
     @property
     def _axis(self) -> str:
@@ -467,6 +569,17 @@ def pointer(keys: Sequence[str]) -> str:
     return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in keys)
 
 
+def promoted_paths(layout: Layout) -> frozenset[str]:
+    """Payload paths that a segment keeps in columns."""
+    return frozenset(path for segment in layout.segments for path in segment.paths)
+
+
+def payload_paths(pattern: EventPattern | None) -> list[str]:
+    """JSON pointers of the places in data that a pattern looks at."""
+    looked_at = paths(pattern) if pattern is not None else ()
+    return [pointer(keys) for path in looked_at if path.field == "data" for keys in path.readings]
+
+
 def is_counted(which: EventFilter) -> bool:
     """Whether the archive's counts tell how many events pass: bus, source and type alone decide."""
     if which.subjects or which.ids or which.traces:
@@ -496,6 +609,19 @@ def _opened(nodes: str) -> str:
     return (
         f"flatten(list_transform({nodes}, lambda a: CASE WHEN {_is_array('a')} THEN {elements} ELSE [a] END))"
     )
+
+
+def _wanted(test: Test) -> Kind | None:
+    """What alone passes the test; None where several kinds of values may, or nothing."""
+    match test:
+        case Exact(value=bool()):
+            return "boolean"
+        case Exact(value=str()) | Prefix() | Suffix() | Contains():
+            return "string"
+        case Exact(value=int() | float()) | Numeric():
+            return "number"
+        case _:
+            return None
 
 
 def _hints(tests: Sequence[Test]) -> list[str]:

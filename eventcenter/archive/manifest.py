@@ -17,6 +17,8 @@ import msgspec
 from eventcenter.archive.index import SegmentIndex
 
 NumberType = Literal["BIGINT", "DOUBLE"]
+Kind = Literal["string", "number", "boolean", "null", "object", "array", "above"]
+"""What lies at a payload path; `above`: an array above it, so that the path alone does not tell."""
 _FRESH_SQL: Final = Path(__file__).with_name("fresh.sql").read_text("utf-8")
 _NO_PATHS: Mapping[str, "PromotedPath"] = MappingProxyType({})
 
@@ -35,6 +37,8 @@ class PromotedPath:
     """`text` is NULL where `number` (BIGINT) says the same: of many different numbers texts are long."""
     clean: bool = False
     """Every text is a number: the column says all that the text says."""
+    kinds: frozenset[Kind] | None = None
+    """All that may lie there in the segment's events, besides nothing; None where nobody looked."""
 
 
 @dataclass(frozen=True, kw_only=True)

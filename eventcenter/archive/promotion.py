@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import duckdb
 
-from eventcenter.archive.manifest import NumberType, Segment
-from eventcenter.archive.relation import pointer
+from eventcenter.archive.manifest import Kind, NumberType, Segment
+from eventcenter.archive.relation import pointer, quoted
 
 MOST_PATHS: Final = 20
 MOST_FREQUENT: Final = 6
@@ -27,6 +27,15 @@ _LONGEST_FREQUENT: Final = 64
 _NUMBERS: Final = 0.9
 _FEW_NUMBERS: Final = 64
 """Texts of so few numbers are a dictionary, which takes no room and is the quicker to compare."""
+_KINDS: Final[tuple[Kind, ...]] = ("string", "number", "boolean", "null", "object", "array", "above")
+_TYPES: Final[dict[str, Kind]] = {
+    "VARCHAR": "string",
+    "BOOLEAN": "boolean",
+    "NULL": "null",
+    "OBJECT": "object",
+    "ARRAY": "array",
+}
+"""As the engine calls them; all others are numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +85,35 @@ def choose(asked_for: Sequence[str], sample: Sequence[str]) -> list[Plan]:
 
 
 def lacks(segment: Segment, asked_for: Iterable[str]) -> bool:
-    """Whether a path that is asked for has no column in the segment."""
-    return any(path not in segment.paths for path in asked_for)
+    """Whether a path that is asked for has no column in the segment, or nobody knows what lies there."""
+    return any(path not in segment.paths or segment.paths[path].kinds is None for path in asked_for)
+
+
+def kinds(connection: duckdb.DuckDBPyConnection, events: str, paths: Sequence[str]) -> list[frozenset[Kind]]:
+    """What lies at each of these paths in `events`, a relation with `data`."""
+    if not paths:
+        return []
+    bits = {kind: 1 << place for place, kind in enumerate(_KINDS)}
+    cases = " ".join(f"WHEN '{name}' THEN {bits[kind]}" for name, kind in _TYPES.items())
+    found = [
+        f"bit_or(CASE types[{place}] {cases} ELSE CASE WHEN types[{place}] IS NOT NULL THEN {bits['number']}"
+        f" WHEN {_below_array(path)} THEN {bits['above']} ELSE 0 END END)"
+        for place, path in enumerate(paths, 1)
+    ]
+    types = f"json_type(data, [{', '.join(map(quoted, paths))}])"
+    sql = f"SELECT {', '.join(found)} FROM (SELECT data, {types} AS types FROM {events})"  # noqa: S608
+    [row] = connection.execute(sql).fetchall()
+    return [frozenset(kind for kind, bit in bits.items() if (each or 0) & bit) for each in row]
+
+
+def _below_array(path: str) -> str:
+    """The condition that an array lies above the path, where nothing is found at it."""
+    at_top = "starts_with(ltrim(data, chr(32) || chr(9) || chr(10) || chr(13)), '[')"
+    keys = path.split("/")
+    above = [quoted("/".join(keys[:depth])) for depth in range(2, len(keys))]
+    if not above:
+        return at_top
+    return f"{at_top} OR list_contains(json_type(data, [{', '.join(above)}]), 'ARRAY')"
 
 
 def _leaves(value: Any, keys: tuple[str, ...], depth: int) -> Iterator[tuple[str, Any]]:

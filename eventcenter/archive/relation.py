@@ -5,7 +5,7 @@ paths come as further columns when they are asked for: from a promoted column wh
 the JSON text elsewhere. Nothing that an event holds is part of the text, only paths, quoted in one place.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -50,11 +50,22 @@ class PathColumn:
     """The column's name, of letters, digits and underscores."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class PathTest:
+    """A condition on what lies at a payload path as a further column, BOOLEAN."""
+
+    path: str
+    """JSON pointer (RFC 6901) of object keys."""
+    name: str
+    of: Callable[[PromotedPath | None], str]
+    """The condition in the form for how events keep the path; None: as JSON text only."""
+
+
 def events(
     layout: Layout,
     *,
     columns: Sequence[str] = COLUMNS,
-    paths: Sequence[PathColumn] = (),
+    paths: Sequence[PathColumn | PathTest] = (),
     rows: Mapping[int, Sequence[int]] | None = None,
     place: bool = False,
 ) -> str:
@@ -81,7 +92,7 @@ def events(
             where = f" WHERE rowid IN (SELECT unnest([{listed}]::BIGINT[]))"
         branches.append(f"SELECT {', '.join(selected)} FROM {segment.catalog}.events{where}")  # noqa: S608
     for fresh in layout.fresh:
-        selected = [*columns, *(f"{_of_text(column)} AS {column.name}" for column in paths)]
+        selected = [*columns, *(f"{_of_fresh(column)} AS {column.name}" for column in paths)]
         if place:
             selected += ["NULL::BIGINT AS part", "rowid AS row"]
         branches.append(f"SELECT {', '.join(selected)} FROM main.{fresh.table}")  # noqa: S608
@@ -111,16 +122,23 @@ def _of_text(column: PathColumn, text: str | None = None) -> str:
     return f"{'TRY_CAST' if column.want.startswith('TRY_') else 'CAST'}({text} AS {wanted})"
 
 
-def _of_segment(segment: Segment, column: PathColumn) -> str:
+def _of_fresh(column: PathColumn | PathTest) -> str:
+    return column.of(None) if isinstance(column, PathTest) else _of_text(column)
+
+
+def _of_segment(segment: Segment, column: PathColumn | PathTest) -> str:
     promoted = segment.paths.get(column.path)
+    if isinstance(column, PathTest):
+        return column.of(promoted)
     if promoted is None:
         return _of_text(column)
     if column.want == "text" or promoted.number is None or not _says_all(promoted, column.want):
-        return _of_text(column, _text(promoted))
+        return _of_text(column, promoted_text(promoted))
     return f"CAST({promoted.number} AS {column.want.removeprefix('TRY_')})"
 
 
-def _text(promoted: PromotedPath) -> str:
+def promoted_text(promoted: PromotedPath) -> str:
+    """The expression for what `data->>path` gives, from a segment's columns."""
     if not promoted.sole:
         return promoted.text
     return f"coalesce({promoted.text}, CAST({promoted.number} AS VARCHAR))"

@@ -4,6 +4,7 @@ The files are complete and synced when `write` returns; nobody knows of them unt
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -13,12 +14,12 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from eventcenter.archive import keys, relation
+from eventcenter.archive import keys, promotion, relation
 from eventcenter.archive.archive import Reader
 from eventcenter.archive.index import Hashes, Rows, SegmentIndex
 from eventcenter.archive.inserting import nothing
 from eventcenter.archive.instance import remove_files
-from eventcenter.archive.manifest import Layout, PromotedPath, Segment, index_path, segment_path
+from eventcenter.archive.manifest import Kind, Layout, PromotedPath, Segment, index_path, segment_path
 from eventcenter.archive.promotion import Plan
 from eventcenter.archive.relation import quoted
 from eventcenter.archive.transaction import transaction
@@ -115,7 +116,7 @@ def write(
             for sql, parameters in _chunks(reader, parts, keep):
                 _insert(connection, reader, sql, parameters, paths)
         connection.execute("CHECKPOINT made")
-        segment = _describe(connection, folder, number, paths)
+        segment = _describe(connection, folder, number, _with_kinds(connection, parts, paths))
     finally:
         connection.execute("DETACH made")
     if segment is None:
@@ -244,6 +245,20 @@ def _number(text: str, promoted: PromotedPath) -> str:
     return f"CASE WHEN CAST({whole} AS VARCHAR) = {text} THEN {whole} END"
 
 
+def _with_kinds(
+    connection: duckdb.DuckDBPyConnection, parts: Layout, paths: dict[str, PromotedPath]
+) -> dict[str, PromotedPath]:
+    """The same with what lies there: as the segments knew it that all of it comes from, or by a look."""
+    known: dict[str, frozenset[Kind]] = {}
+    for path in paths if not parts.fresh else ():
+        before = [segment.paths[path].kinds if path in segment.paths else None for segment in parts.segments]
+        if None not in before:
+            known[path] = frozenset(kind for kinds in before for kind in kinds or ())
+    looked = [path for path in paths if path not in known]
+    known.update(zip(looked, promotion.kinds(connection, "made.events", looked), strict=True))
+    return {path: replace(promoted, kinds=known[path]) for path, promoted in paths.items()}
+
+
 def _describe(
     connection: duckdb.DuckDBPyConnection, folder: Path, number: int, paths: dict[str, PromotedPath]
 ) -> Segment | None:
@@ -265,13 +280,7 @@ def _describe(
     if not row["events"]:
         return None
     described = {
-        path: PromotedPath(
-            text=promoted.text,
-            number=promoted.number,
-            number_type=promoted.number_type,
-            sole=promoted.sole,
-            clean=promoted.number is not None and row[promoted.number],
-        )
+        path: replace(promoted, clean=promoted.number is not None and row[promoted.number])
         for path, promoted in paths.items()
     }
     _build_index(connection, index_path(folder, number), row["events"])
