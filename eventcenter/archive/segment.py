@@ -3,10 +3,9 @@
 The files are complete and synced when `write` returns; nobody knows of them until the manifest lists them.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ import pyarrow as pa
 
 from eventcenter.archive import keys, promotion, relation
 from eventcenter.archive.archive import Reader
+from eventcenter.archive.chunks import AT, chunks
 from eventcenter.archive.index import Hashes, Rows, SegmentIndex
 from eventcenter.archive.inserting import nothing
 from eventcenter.archive.instance import remove_files
@@ -28,11 +28,8 @@ from eventcenter.durable import sync
 FORMAT: Final = 1
 MOST_EVENTS: Final = 12_000_000
 """An index numbers rows with 24 bits."""
-AT: Final = "coalesce(time, received_at)"
-_SORTED_AT_ONCE: Final = 160 << 20
-_BATCH_ROWS: Final = 16_384
-Chunk = tuple[str, list[object]]
-"""A SELECT and its parameters."""
+_BATCH_ROWS: Final = 2_048
+"""One vector: of long rows more would take much of the memory."""
 _ZSTD: Final = "VARCHAR USING COMPRESSION zstd"
 _KEPT: Final = {
     "seq": "BIGINT",
@@ -69,6 +66,7 @@ class Scratch:
     ) -> None:
         """`folder` is where sorting may spill; it is emptied by DuckDB. `on_close` is called once."""
         self._on_close = on_close
+        self.memory_bytes = memory_bytes
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.connection = duckdb.connect(
             config={
@@ -81,6 +79,13 @@ class Scratch:
             }
         )
         self.connection.execute("SET TimeZone = 'UTC'")
+
+    def make_room(self, memory_bytes: int) -> None:
+        """Take so much memory, and one thread, if this is more than was given: for very long rows."""
+        if memory_bytes > self.memory_bytes:
+            self.memory_bytes = memory_bytes
+            self.connection.execute(f"SET memory_limit = '{memory_bytes}B'")
+            self.connection.execute("SET threads = 1")
 
     def close(self) -> None:
         """Free its memory."""
@@ -107,13 +112,15 @@ def write(
     remove_files(folder, number)
     path = segment_path(folder, number)
     connection = scratch.connection
+    found = chunks(reader, parts, keep)
+    scratch.make_room(found.least_memory)
     connection.execute(f"ATTACH {quoted(str(path))} AS made")
     try:
         paths = _columns(plans)
         _create(connection, number, paths)
         # In one transaction: else the last rows are written anew each time, and much of the file is empty.
         with transaction(connection):
-            for sql, parameters in _chunks(reader, parts, keep):
+            for sql, parameters in found.within(scratch.memory_bytes):
                 _insert(connection, reader, sql, parameters, paths)
         connection.execute("CHECKPOINT made")
         segment = _describe(connection, folder, number, _with_kinds(connection, parts, paths))
@@ -148,58 +155,6 @@ def _create(connection: duckdb.DuckDBPyConnection, number: int, paths: dict[str,
     connection.execute("CREATE TABLE made.format (version INTEGER NOT NULL, number BIGINT NOT NULL)")
     connection.execute("INSERT INTO made.format VALUES (?, ?)", [FORMAT, number])
     connection.execute(f"CREATE TABLE made.events ({', '.join(columns)})")
-
-
-def _chunks(reader: Reader, parts: Layout, keep: str) -> Iterator[Chunk]:
-    """SELECTs of the parts' events that follow each other in the segment's order, each small enough to sort.
-
-    Segments are sorted by type already, so a few types of them are read at little cost; a fresh table
-    is read as a whole, because each look at it would unpack all of it.
-    """
-    events = relation.events(parts)
-    if parts.fresh:
-        yield f"SELECT * FROM ({events}) WHERE {keep}", []  # noqa: S608 our own text
-        return
-    total = sum(segment.events for segment in parts.segments)
-    size = sum(segment.bytes for segment in parts.segments)
-    # Text is some five times as large as a segment.
-    rows = max(10_000, _SORTED_AT_ONCE * total // max(1, 5 * size))
-    counted = reader.rows(
-        f"SELECT type, count(*) AS events FROM ({events}) GROUP BY type ORDER BY type"  # noqa: S608
-    )
-    group: list[str] = []
-    held = 0
-    for row in counted:
-        if group and held + row["events"] > rows:
-            yield _of_types(events, group, keep)
-            group, held = [], 0
-        if row["events"] > rows:
-            yield from _of_large_type(reader, events, row["type"], row["events"] // rows + 1, keep)
-            continue
-        group.append(row["type"])
-        held += row["events"]
-    if group:
-        yield _of_types(events, group, keep)
-
-
-def _of_types(events: str, types: Sequence[str], keep: str) -> Chunk:
-    sql = f"SELECT * FROM ({events}) WHERE type IN (SELECT unnest(?::VARCHAR[])) AND {keep}"  # noqa: S608
-    return sql, [list(types)]
-
-
-def _of_large_type(reader: Reader, events: str, name: str, pieces: int, keep: str) -> Iterator[Chunk]:
-    """Stretches of time of one type, each of about as many events."""
-    of_type = f"SELECT * FROM ({events}) WHERE type = ? AND {keep}"  # noqa: S608 our own text
-    parts = ", ".join(str(piece / pieces) for piece in range(1, pieces))
-    [found] = reader.rows(
-        f"SELECT approx_quantile(epoch_us({AT}), [{parts}]) AS bounds FROM ({of_type})",  # noqa: S608
-        [name],
-    )
-    bounds = sorted({int(bound) for bound in found["bounds"] or []})
-    for low, high in pairwise([None, *bounds, None]):
-        after = "" if low is None else f" AND epoch_us({AT}) >= {low}"
-        before = "" if high is None else f" AND epoch_us({AT}) < {high}"
-        yield of_type + after + before, [name]
 
 
 def _insert(

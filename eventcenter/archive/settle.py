@@ -14,7 +14,7 @@ from typing import Any, Final
 import duckdb
 
 from eventcenter.archive import promotion, relation, segment
-from eventcenter.archive.archive import Archive, Reader
+from eventcenter.archive.archive import FRESH_BYTES, Archive, Reader
 from eventcenter.archive.instance import Also, remove_files
 from eventcenter.archive.manifest import Fresh, Layout, Segment, create_fresh
 from eventcenter.archive.promotion import Plan
@@ -29,6 +29,7 @@ MERGED: Final = 4
 _SIZE: Final = 500_000
 _LARGEST_BYTES: Final = 4 << 30
 _SAMPLE: Final = 3_000
+_LOOKED_AT: Final = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,12 +159,20 @@ def _size_class(one: Segment) -> int:
 
 def _first(archive: Archive, waiting: Sequence[Fresh]) -> Iterator[Fresh]:
     """The oldest tables that together are not larger than one full one; at least one."""
-    events = 0
+    events = size = 0
     for index, table in enumerate(waiting):
-        events += _fresh_events(archive, [table])
-        if index and events > archive.fresh_events * 1.2:
+        held = _fresh_events(archive, [table])
+        events += held
+        size += held * _bytes_of_one(archive, table)
+        if index and (events > archive.fresh_events * 1.2 or size > FRESH_BYTES * 1.2):
             return
         yield table
+
+
+def _bytes_of_one(archive: Archive, table: Fresh) -> int:
+    """Of an event, about: as the first ones are."""
+    sql = f"SELECT avg(strlen(data)) AS bytes FROM (SELECT data FROM {table.table} LIMIT {_LOOKED_AT})"  # noqa: S608
+    return int(archive.query(sql)[0]["bytes"] or 0)
 
 
 def _fresh_events(archive: Archive, tables: Iterable[Fresh]) -> int:
