@@ -1,13 +1,18 @@
 """A segment's index file: which rows may hold an id, a subject, a trace; mapped, never read as a whole.
 
     header   magic "ECINDEX1" · version u32 · crc u32 of all that follows it · bytes u64 of the file ·
-             Bloom words u64 · entries u64 of keys, of subjects, of traces
+             Bloom words u64 · entries u64 of keys, of subjects, of traces · zones u64 · shared u64
     Bloom    u64 words, see bloom.py, over the keys' 64 bits
     tables   of keys (their upper 40 bits), of subjects and traces (32 bits), each sorted by hash and row
+    zones    of 2,048 rows each: first seq, last seq, first moment, last moment (i64; µs since 1970),
+             whether some event has no time (u8)
+    shared   hashes that several subjects have (u32), ascending
 
 All numbers are little-endian, each array begins at a multiple of eight bytes. A table is a directory by the
 hash's upper 16 bits (u32 each: where the bucket begins), then per entry the rest of the hash (u16, and u8 for
 keys) and the row in three bytes (u16 and u8). A table without entries has no directory.
+
+Version 1 had no zones and nothing of shared hashes; it is read as it is.
 """
 
 import mmap
@@ -27,8 +32,12 @@ from eventcenter.archive.keys import ID_BITS, Keys, id_prefix, subject_hash, tra
 
 MAX_ROWS: Final = 1 << 24
 _MAGIC: Final = b"ECINDEX1"
-_VERSION: Final = 1
+_VERSION: Final = 2
 _HEADER: Final = struct.Struct("<8sIIQQQQQ")
+_FURTHER: Final = struct.Struct("<QQ")
+"""What follows the header from version 2 on."""
+ZONE_ROWS: Final = 2048
+"""A zone is what the engine unpacks at once."""
 _CHECKED_FROM: Final = 16
 _BLOOM_BITS: Final = 13.4
 _KEY_BITS: Final = 40
@@ -45,6 +54,34 @@ _NO_ROWS: Final[Rows] = np.empty(0, np.int64)
 
 class IndexDamaged(Exception):
     """The file is not what was written; it can be built again from the segment."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Zones:
+    """The ends of what each ZONE_ROWS rows after another hold; arrays of the same length, i64 and u8."""
+
+    first_seq: Array
+    last_seq: Array
+    first_at: Array
+    """The earliest `time`, or received_at where an event has none, in µs since 1970."""
+    last_at: Array
+    timeless: Array
+    """1 where some event has no `time`."""
+
+    @classmethod
+    def none(cls) -> Self:
+        """Nothing known."""
+        return cls(
+            first_seq=_NO_ROWS,
+            last_seq=_NO_ROWS,
+            first_at=_NO_ROWS,
+            last_at=_NO_ROWS,
+            timeless=np.empty(0, np.uint8),
+        )
+
+    def arrays(self) -> list[Array]:
+        """In the order in which they are written."""
+        return [self.first_seq, self.last_seq, self.first_at, self.last_at, self.timeless]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,13 +189,31 @@ class SegmentIndex:
     def __init__(self, data: mmap.mmap, path: Path) -> None:
         self._data: mmap.mmap | None = data
         self._path = path
-        _, _, _, _, words, keys, subjects, traces = _HEADER.unpack_from(data)
+        _, version, _, _, words, keys, subjects, traces = _HEADER.unpack_from(data)
+        start = _HEADER.size
+        zones, shared = 0, None
+        if version > 1:
+            zones, shared = _FURTHER.unpack_from(data, start)
+            start += _FURTHER.size
         view = memoryview(data)
-        self._bloom = np.frombuffer(view, np.uint64, words, _HEADER.size)
-        start = _HEADER.size + self._bloom.nbytes
+        self._bloom = np.frombuffer(view, np.uint64, words, start)
+        start += self._bloom.nbytes
         self._keys, start = _Table.read(view, start, keys, _KEY_BITS)
         self._subjects, start = _Table.read(view, start, subjects, 32)
-        self._traces, _ = _Table.read(view, start, traces, 32)
+        self._traces, start = _Table.read(view, start, traces, 32)
+        ends = []
+        for kind in (np.int64, np.int64, np.int64, np.int64, np.uint8):
+            # A copy, as it outlives the file: 33 bytes for 2,048 rows.
+            ends.append(np.frombuffer(view, kind, zones, start).copy())
+            start += _padded(ends[-1].nbytes)
+        first_seq, last_seq, first_at, last_at, timeless = ends
+        self.zones: Zones | None = None
+        """None where the file does not tell."""
+        if zones:
+            self.zones = Zones(
+                first_seq=first_seq, last_seq=last_seq, first_at=first_at, last_at=last_at, timeless=timeless
+            )
+        self._shared = None if shared is None else np.frombuffer(view, np.uint32, shared, start).copy()
 
     @staticmethod
     def build(
@@ -167,10 +222,13 @@ class SegmentIndex:
         keys: Keys,
         subjects: tuple[Hashes, npt.NDArray[np.uint32]],
         traces: tuple[Hashes, npt.NDArray[np.uint32]],
+        zones: Zones,
+        shared: Hashes,
     ) -> int:
         """Write the index of a segment, durably; how many bytes it has.
 
-        `keys`: of each row, in order. `subjects` and `traces`: hashes and the rows that have them.
+        `keys`: of each row, in order. `subjects` and `traces`: hashes and the rows that have them. `shared`:
+        hashes that several subjects have, ascending.
         """
         if len(keys) >= MAX_ROWS:
             raise ValueError(f"a segment holds fewer than {MAX_ROWS} rows, not {len(keys)}")
@@ -181,9 +239,12 @@ class SegmentIndex:
             *_Table.arrays(keys >> np.uint64(64 - _KEY_BITS), np.arange(len(keys)), _KEY_BITS),
             *_Table.arrays(*subjects, 32),
             *_Table.arrays(*traces, 32),
+            *zones.arrays(),
+            shared,
         ]
-        size = _HEADER.size + sum(_padded(array.nbytes) for array in arrays)
+        size = _HEADER.size + _FURTHER.size + sum(_padded(array.nbytes) for array in arrays)
         counts = struct.pack("<QQQQQ", size, len(words), len(keys), len(subjects[0]), len(traces[0]))
+        counts += _FURTHER.pack(len(zones.timeless), len(shared))
         crc = zlib.crc32(counts)
         for part in _parts(arrays):
             crc = zlib.crc32(part, crc)
@@ -204,8 +265,8 @@ class SegmentIndex:
                 raise IndexDamaged(f"{path} has {size} bytes, fewer than an index's header")
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         magic, version, _, written, *_ = _HEADER.unpack_from(data)
-        if magic != _MAGIC or version != _VERSION:
-            raise IndexDamaged(f"{path} is no index of version {_VERSION}")
+        if magic != _MAGIC or not 1 <= version <= _VERSION:
+            raise IndexDamaged(f"{path} is no index of a version up to {_VERSION}")
         if written != size:
             raise IndexDamaged(f"{path} has {size} bytes, {written} were written")
         return cls(data, path)
@@ -250,6 +311,10 @@ class SegmentIndex:
         """Rows that may have this subject, ascending."""
         self._open()
         return _equal_hash(self._subjects, subject_hash(subject))
+
+    def tells(self, subject: str) -> bool:
+        """Whether all of `rows_of_subject` have the same subject, which may be another one."""
+        return self._shared is not None and not np.isin(subject_hash(subject), self._shared).any()
 
     def rows_of_trace(self, trace_id: str) -> Rows:
         """Rows that may have this trace id (32 hexadecimal digits in lower case), ascending."""

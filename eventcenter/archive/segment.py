@@ -16,7 +16,7 @@ import pyarrow as pa
 from eventcenter.archive import keys, promotion, relation
 from eventcenter.archive.archive import Reader
 from eventcenter.archive.chunks import AT, chunks
-from eventcenter.archive.index import Hashes, Rows, SegmentIndex
+from eventcenter.archive.index import ZONE_ROWS, Hashes, Rows, SegmentIndex, Zones
 from eventcenter.archive.inserting import nothing
 from eventcenter.archive.instance import remove_files
 from eventcenter.archive.manifest import Kind, Layout, PromotedPath, Segment, index_path, segment_path
@@ -267,7 +267,33 @@ def _build_index(connection: duckdb.DuckDBPyConnection, path: Path, events: int)
         hashes[rows] = keys.keys_of(batch["bus"], batch["source"], batch["id"])
         subjects.add(batch["subject"], keys.subject_hashes(batch["subject"]), rows)
         traces.add(batch["trace"], np.asarray(batch["trace"].fill_null(0)), rows)
-    SegmentIndex.build(path, keys=hashes, subjects=subjects.all(), traces=traces.all())
+    SegmentIndex.build(
+        path,
+        keys=hashes,
+        subjects=subjects.all(),
+        traces=traces.all(),
+        zones=_zones(connection),
+        shared=_shared(connection),
+    )
+
+
+def _zones(connection: duckdb.DuckDBPyConnection) -> Zones:
+    at = f"epoch_us({AT})"
+    found = connection.sql(
+        "SELECT min(seq) AS first_seq, max(seq) AS last_seq,"  # noqa: S608
+        f" min({at}) AS first_at, max({at}) AS last_at, bool_or(time IS NULL)::UTINYINT AS timeless"
+        f" FROM made.events GROUP BY rowid // {ZONE_ROWS} ORDER BY rowid // {ZONE_ROWS}"
+    )
+    return Zones(**found.fetchnumpy())
+
+
+def _shared(connection: duckdb.DuckDBPyConnection) -> Hashes:
+    """Hashes that several subjects have."""
+    found = connection.sql("SELECT DISTINCT subject FROM made.events WHERE subject IS NOT NULL")
+    batches = [keys.subject_hashes(each["subject"]) for each in found.to_arrow_reader(_BATCH_ROWS)]
+    hashes = np.concatenate([np.empty(0, np.uint32), *batches])
+    hashes.sort()
+    return np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
 
 
 class _Entries:

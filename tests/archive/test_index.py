@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventcenter.archive import bloom, keys
-from eventcenter.archive.index import Hashes, IndexDamaged, Rows, SegmentIndex
+from eventcenter.archive.index import Hashes, IndexDamaged, Rows, SegmentIndex, Zones
 from eventcenter.archive.keys import Keys
+from tests.archive.former import index_of_version_1
 
 NONE = (np.empty(0, np.uint32), np.empty(0, np.uint32))
 CLOSE = st.builds(
@@ -27,9 +28,19 @@ def build(
     keys_: list[int] | Keys,
     subjects: tuple[Hashes, Hashes] = NONE,
     traces: tuple[Hashes, Hashes] = NONE,
+    *,
+    zones: Zones | None = None,
+    shared: Hashes = NONE[0],
 ) -> SegmentIndex:
     path = folder / "1.index"
-    size = SegmentIndex.build(path, keys=np.array(keys_, np.uint64), subjects=subjects, traces=traces)
+    size = SegmentIndex.build(
+        path,
+        keys=np.array(keys_, np.uint64),
+        subjects=subjects,
+        traces=traces,
+        zones=zones or Zones.none(),
+        shared=shared,
+    )
     assert size == path.stat().st_size
     index = SegmentIndex.open(path)
     index.verify()
@@ -169,3 +180,35 @@ def test_a_closed_index_does_not_pass_for_an_empty_one(tmp_path: Path) -> None:
         index.candidates(np.array([1], np.uint64))
     with pytest.raises(ValueError, match="closed"):
         index.rows_of_id("1")
+
+
+def test_zones_and_shared_hashes_come_back(tmp_path: Path) -> None:
+    zones = Zones(
+        first_seq=np.array([1, 5]),
+        last_seq=np.array([4, 2**40]),
+        first_at=np.array([-(2**55), 7]),
+        last_at=np.array([3, 2**55]),
+        timeless=np.array([0, 1], np.uint8),
+    )
+    shared = np.array([keys.subject_hash("both")], np.uint32)
+    index = build(tmp_path, [1, 2, 3], of_texts(["both", "one", "both"]), zones=zones, shared=shared)
+    assert index.zones is not None
+    for held, written in zip(index.zones.arrays(), zones.arrays(), strict=True):
+        assert held.tolist() == written.tolist()
+    assert index.tells("one")
+    assert not index.tells("both")
+    assert index.rows_of_subject("both").tolist() == [0, 2]
+
+
+def test_an_index_of_the_former_version_is_read(tmp_path: Path) -> None:
+    build(
+        tmp_path, [1 << 40, 2 << 40, 3 << 40], of_texts(["a", None, "a"]), of_texts([None, "b", None])
+    ).close()
+    path = tmp_path / "1.index"
+    path.write_bytes(index_of_version_1(path.read_bytes()))
+    index = SegmentIndex.open(path)
+    index.verify()
+    assert index.candidates(np.array([2 << 40], np.uint64))[1].tolist() == [1]
+    assert index.rows_of_subject("a").tolist() == [0, 2]
+    assert index.zones is None
+    assert not index.tells("a")

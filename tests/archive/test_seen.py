@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventcenter.archive import hashing, keys
-from eventcenter.archive.index import SegmentIndex
+from eventcenter.archive.index import SegmentIndex, Zones
 from eventcenter.archive.manifest import Fresh, Layout, Segment
 from eventcenter.archive.repeats import decide
 from eventcenter.archive.seen import Seen
@@ -47,6 +47,8 @@ class House:
             keys=np.array([keys.key_of(*name) for name, _ in events], np.uint64),
             subjects=NONE,
             traces=NONE,
+            zones=Zones.none(),
+            shared=NONE[0],
         )
         self._incoming(events)
         self.connection.execute(f"ATTACH ':memory:' AS s{number}")
