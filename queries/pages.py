@@ -4,22 +4,29 @@ A part of an archive is looked at only where it may hold what is missing, from t
 source and type say which events pass, the archive's counts tell how far back the page reaches.
 """
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from eventcenter.archive.archive import Reader
+from eventcenter.archive.manifest import Fresh
+from eventcenter.archive.relation import COLUMNS
 from eventcenter.clock import to_micros
 from queries import parts
+from queries.picked import Picked
 from queries.request import EventFilter, SearchRequest
-from queries.search import ROW, Counting, Statement, is_counted, reads_json, time_column
+from queries.search import ROW, Counting, Statement, is_counted, promoted_paths, reads_json, time_column
 from queries.stretches import HOUR_US, hours_of
 
 _FIRST_WINDOW = 65_536
 _FIRST_WINDOW_OF_JSON = 8_192
 _GROWTH = 4
-_MOST_PICKED = 200
-"""Rows that indexes picked are all looked at, up to so many."""
+_KEYS = frozenset({"seq", "time", "received_at"})
+_MOST_PICKED = 2_000
+"""Rows that indexes picked are looked at one by one, up to so many."""
+_FEW_ROWS = 16
+"""So many whole rows more than a page needs are read rather than looked through for the right ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +39,8 @@ class Found:
     row: int
     micros: int
     """Its moment in what the page is ordered by, in microseconds since 1970."""
+    whole: Mapping[str, Any] | None = None
+    """Its row, where that has been read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +69,10 @@ def by_seq(
 def of_search(reader: Reader, request: SearchRequest, bound: int, start: Start | None) -> list[Found]:
     """A page of a search and one more, of the events with a seq up to `bound`, in the search's order."""
     limit = request.limit + 1
-    if parts.is_picked(request) and parts.picked(reader.layout, request) <= _MOST_PICKED:
-        return _picked(reader, request, bound, start, limit)
+    if parts.is_picked(request):
+        found = _picked(reader, request, bound, start, limit)
+        if found is not None:
+            return found
     if request.time_field == "time":
         return _by_hours(reader, request, bound, start, limit)
     newest = request.order == "newest"
@@ -81,8 +92,9 @@ def of_search(reader: Reader, request: SearchRequest, bound: int, start: Start |
 
 def rows(reader: Reader, places: Sequence[Found]) -> dict[int, dict[str, Any]]:
     """Whole rows by seq. Raises Unavailable."""
-    found = {}
-    for source, taken in parts.at(reader.layout, [(each.seq, each.part, each.row) for each in places]):
+    found = {each.seq: dict(each.whole) for each in places if each.whole is not None}
+    missing = [(each.seq, each.part, each.row) for each in places if each.whole is None]
+    for source, taken in parts.at(reader.layout, missing):
         statement = Statement(source=source)
         statement.where_row_is_one_of(taken)
         found.update({row["seq"]: row for row in reader.rows(*statement.select(ROW))})
@@ -121,14 +133,49 @@ def _of_window(
 
 def _picked(
     reader: Reader, request: SearchRequest, bound: int, start: Start | None, limit: int
-) -> list[Found]:
-    """Of an id, a subject, a trace: indexes tell the rows."""
+) -> list[Found] | None:
+    """Of an id, a subject, a trace: indexes tell the rows. None where that would be too many."""
     newest = request.order == "newest"
+    by_time = request.time_field == "time"
+    sign = 1 if newest else -1
+
+    def key(one: Found | Start) -> tuple[int, int]:
+        return sign * ((one.micros or 0) if by_time else one.seq), sign * one.seq
+
     layout = parts.of_filter(parts.of_seqs(reader.layout, 1, bound), request)
-    statement = Statement.over(layout, request)
-    statement.where_seqs(1, bound)
-    _where_behind(statement, request, start)
-    return _select(reader, statement, request, newest=newest, limit=limit)
+    left = Picked.of(layout, request, "at" if by_time else "seq", newest=newest)
+    if start is not None:
+        left = left.behind(key(start)[0])
+    left = left.told(reader, request)
+
+    def look(taken: Picked, fresh: tuple[Fresh, ...] = (), *, whole: bool = False) -> list[Found]:
+        statement = Statement(promoted=promoted_paths(layout))
+        statement.where_seqs(1, bound)
+        statement.where_filter(request)
+        _where_behind(statement, request, start)
+        columns = COLUMNS if whole else _named(statement.conditions)
+        statement.source = f"({taken.source(fresh, columns=columns, paths=statement.tests)})"
+        return _select(reader, statement, request, newest=newest, limit=limit, whole=whole)
+
+    # How many fresh events pass cannot be told, so their keys alone are read.
+    fresh = tuple(one for one in layout.fresh if one.first_seq <= bound)
+    found = look(left.none(), fresh) if fresh else []
+    enough = limit
+    while len(left) and (len(found) < limit or key(found[-1])[0] <= left.best):
+        taken, left = left.foremost(enough, [key(each)[0] for each in found])
+        if len(taken) > _MOST_PICKED:
+            return None
+        whole = len(taken) <= limit + _FEW_ROWS
+        if whole and _is_names_alone(request):
+            # Without conditions, for which the engine would read more than these rows.
+            rows = reader.rows(f"SELECT {ROW}, {_place(request)} FROM ({taken.source(ordered=False)})")  # noqa: S608 our own text
+            more = [_found(row, whole=True) for row in rows if _has_name(row, request)]
+            found += [one for one in more if one.seq <= bound and (start is None or key(one) < key(start))]
+        else:
+            found += look(taken, whole=whole)
+        found = sorted(found, key=key, reverse=True)[:limit]
+        enough *= _GROWTH
+    return found
 
 
 def _by_hours(
@@ -178,14 +225,51 @@ def _where_behind(statement: Statement, request: SearchRequest, start: Start | N
 
 
 def _select(
-    reader: Reader, statement: Statement, which: EventFilter, *, newest: bool, limit: int
+    reader: Reader,
+    statement: Statement,
+    which: EventFilter,
+    *,
+    newest: bool,
+    limit: int,
+    whole: bool = False,
 ) -> list[Found]:
     direction = "DESC" if newest else "ASC"
     order = f"seq {direction}"
     if which.time_field == "time":
         order = f"micros {direction}, {order}"
     sql, parameters = statement.select(
-        f"seq, part, row, epoch_us({time_column(which.time_field)}) AS micros",
-        f"ORDER BY {order} LIMIT {statement.bind(limit)}",
+        f"{ROW if whole else 'seq'}, {_place(which)}", f"ORDER BY {order} LIMIT {statement.bind(limit)}"
     )
-    return [Found(**row) for row in reader.rows(sql, parameters)]
+    return [_found(row, whole=whole) for row in reader.rows(sql, parameters)]
+
+
+def _place(which: EventFilter) -> str:
+    return f"part, row, epoch_us({time_column(which.time_field)}) AS micros"
+
+
+def _found(row: Mapping[str, Any], *, whole: bool) -> Found:
+    return Found(
+        seq=row["seq"],
+        part=row["part"],
+        row=row["row"],
+        micros=row["micros"],
+        whole=row if whole else None,
+    )
+
+
+def _is_names_alone(which: EventFilter) -> bool:
+    """Whether ids and subjects decide alone."""
+    names = EventFilter(ids=which.ids, subjects=which.subjects, time_field=which.time_field)
+    return names.fingerprint() == EventFilter.fingerprint(which)
+
+
+def _has_name(row: Mapping[str, Any], which: EventFilter) -> bool:
+    return (not which.ids or row["id"] in which.ids) and (
+        not which.subjects or row["subject"] in which.subjects
+    )
+
+
+def _named(conditions: Sequence[str]) -> list[str]:
+    """The columns that the conditions name, and those of keys."""
+    words = frozenset(re.findall(r"\w+", " ".join(conditions)))
+    return [name for name in COLUMNS if name in words or name in _KEYS]

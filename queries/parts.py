@@ -27,6 +27,12 @@ def of_seqs(layout: Layout, first: int, last: int) -> Layout:
     return Layout(fresh=fresh or layout.fresh[-1:], segments=segments)
 
 
+def filled(layout: Layout, last_seq: int) -> Layout:
+    """Without tables of fresh events that are empty, but for one where there is nothing else."""
+    fresh = tuple(one for one in layout.fresh if one.first_seq <= last_seq)
+    return Layout(fresh=fresh if fresh or layout.segments else layout.fresh[-1:], segments=layout.segments)
+
+
 def of_times(layout: Layout, field: TimeField, stretch: Stretch) -> Layout:
     """The parts that may hold events of the half-open stretch (µs since 1970); of fresh ones all may."""
     from_, to = (None if end is None else nearest(end) for end in stretch)
@@ -84,11 +90,6 @@ def rows_of(segment: Segment, which: EventFilter) -> Rows:
     )
     found = [np.unique(np.concatenate([*map(look, values)])) for values, look in asked if values]
     return reduce(np.intersect1d, found)
-
-
-def picked(layout: Layout, which: EventFilter) -> int:
-    """How many rows of segments indexes pick."""
-    return sum(len(rows_of(one, which)) for one in layout.segments)
 
 
 def source(

@@ -67,29 +67,29 @@ def events(
     columns: Sequence[str] = COLUMNS,
     paths: Sequence[PathColumn | PathTest] = (),
     rows: Mapping[int, Sequence[int]] | None = None,
+    subject: str | None = None,
     place: bool = False,
+    ordered: bool = True,
 ) -> str:
     """A SELECT of all events with these of COLUMNS, and with `paths` as further columns.
 
     To name few columns pays even where the engine would read no others: it plans each of every part.
     `rows`: of segments only these (segment number → row numbers), with all of the fresh events.
+    `subject`: what all of the segments' `rows` have, so that it need not be read.
     `place`: also the columns `part` (segment number, NULL for fresh) and `row`.
+    `ordered`: False where nobody puts ORDER BY or LIMIT over it, which makes single rows cheaper.
     """
     branches = []
     for segment in layout.segments:
         if rows is not None and not rows.get(segment.number):
             continue
-        selected = [TIME_TEXT + " AS time_text" if name == "time_text" else name for name in columns]
+        selected = [_column(name, subject) for name in columns]
         selected += [f"{_of_segment(segment, column)} AS {column.name}" for column in paths]
         if place:
             selected += [f"{segment.number}::BIGINT AS part", "rowid AS row"]
         where = ""
         if rows is not None:
-            # A list written out makes the engine scan; a join with it reads these rows only. One row is
-            # joined as well: `rowid = 1` below ORDER BY and LIMIT is an internal error of DuckDB 2.0, which
-            # closes the whole archive.
-            listed = ", ".join(str(int(row)) for row in rows[segment.number])
-            where = f" WHERE rowid IN (SELECT unnest([{listed}]::BIGINT[]))"
+            where = f" WHERE {_is_row(rows[segment.number], ordered=ordered)}"
         branches.append(f"SELECT {', '.join(selected)} FROM {segment.catalog}.events{where}")  # noqa: S608
     for fresh in layout.fresh:
         selected = [*columns, *(f"{_of_fresh(column)} AS {column.name}" for column in paths)]
@@ -112,6 +112,25 @@ def quoted(text: str) -> str:
 def pointer(keys: Iterable[str]) -> str:
     """The JSON pointer of these keys."""
     return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in keys)
+
+
+def _is_row(rows: Sequence[int], *, ordered: bool) -> str:
+    # One row is joined as well: `rowid = 1` below ORDER BY and LIMIT is an internal error of DuckDB 2.0, and
+    # that closes the whole archive.
+    if len(rows) == 1 and not ordered:
+        return f"rowid = {int(rows[0])}"
+    # A list written out makes the engine scan; a join with it reads these rows only. As one text, since each
+    # number that stands for itself is planned for itself.
+    listed = ",".join(str(int(row)) for row in rows)
+    return f"rowid IN (SELECT unnest('[{listed}]'::BIGINT[]))"
+
+
+def _column(name: str, subject: str | None) -> str:
+    if name == "time_text":
+        return f"{TIME_TEXT} AS time_text"
+    if name == "subject" and subject is not None:
+        return f"{quoted(subject)} AS subject"
+    return name
 
 
 def _of_text(column: PathColumn, text: str | None = None) -> str:

@@ -27,6 +27,12 @@ def wanted(select: Tree, source: From, parameters: Mapping[str, Any]) -> EventFi
     return EventFilter(ids=ids, subjects=subjects) if ids or subjects else None
 
 
+def decides(select: Tree, source: From, parameters: Mapping[str, Any]) -> bool:
+    """Whether the WHERE says nothing but what `wanted` found."""
+    conditions = tree.conjuncts(select["where_clause"])
+    return len(conditions) == 1 and bool(list(_told(conditions[0], source, parameters)))
+
+
 def _told(
     condition: Tree, source: From, parameters: Mapping[str, Any]
 ) -> Iterator[tuple[str, frozenset[str]]]:

@@ -8,23 +8,29 @@ import hmac
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 
 from eventcenter.archive.archive import Reader
 from eventcenter.archive.manifest import Fresh, Layout
-from eventcenter.archive.relation import PathColumn, events
+from eventcenter.archive.relation import COLUMNS, PathColumn, events
 from eventcenter.archive.syntax import Tree
 from eventcenter.archive.untrusted import peek
 from queries import parts
+from queries.picked import Order, Picked
 from queries.request import EventFilter
 from queries.rewriting import counts, lookups, newest, paths, tree
-from queries.rewriting.newest import Part, Rows
+from queries.rewriting.newest import Part, Rows, Wanted
 from queries.rewriting.tree import From
 
 _EVENTS_PER_ROW: Final = 20_000
 """A row by its number costs about as much as so many rows in a scan."""
+_MOST_FRESH: Final = 50_000
+"""So many fresh events are looked through together with the rows that indexes pick."""
+_MOST_MORE: Final = 64
+"""So many rows more than are asked for are read at once."""
 _SECRET: Final = secrets.token_bytes(32)
 
 
@@ -87,7 +93,7 @@ class _Work:
 
     def look(self, select: Tree, source: From, *, first: bool) -> None:
         """Change a SELECT and what it selects from, if that pays. `first`: it is the statement itself."""
-        layout = self._reader.layout
+        layout = parts.filled(self._reader.layout, self._reader.last_seq)
         used = paths.used(select, source)
         self.paths.update(dict.fromkeys(used))
         token = f"{self._prefix}x{len(self.relations)}x"
@@ -102,20 +108,46 @@ class _Work:
         which = lookups.wanted(select, source, self._parameters) if source.alone else None
         columns = paths.columns(select, source, layout, f"{self._prefix}c{len(self.relations)}c")
         names = [each.name for each in columns]
+        own = _own(tree.columns(select, source))
         asked = newest.wanted(select, source, self._parameters, names) if first else None
         keys = None if asked is None else tree.written(asked.statement(token))
-        few = layout if which is None else _meeting(layout, which)
+        few = layout if which is None else self._meeting(layout, which)
+        picked = None
+        if asked is not None and which is not None and lookups.decides(select, source, self._parameters):
+            picked = self._foremost(asked, few, which)
+        if picked is not None:
+            fresh = few.fresh if len(picked) else few.fresh or self._reader.layout.fresh[-1:]
+            self._put(source, token, picked.source(fresh, columns=own, paths=columns, place=False))
+            return
         if asked is not None and keys is not None:
             given = self._used(asked.where)
+            named = tree.columns({"where": asked.where}, source)
+            keyed = _own(None if named is None else [*named, asked.column])
 
             def first_of(part: Part) -> list[tuple[int, Any]]:
                 only = _only(part)
-                sql = keys.replace(token, f"({_relation(only, columns, which, place=True)})", 1)
+                sql = keys.replace(token, f"({_relation(only, keyed, columns, which, place=True)})", 1)
                 return [(row["row"], row["key"]) for row in peek(self._reader, sql, given)]
 
-            self._put(source, token, _of_rows(layout, newest.find(asked, few, first_of), columns))
+            self._put(source, token, _of_rows(layout, newest.find(asked, few, first_of), own, columns))
         elif columns or which is not None:
-            self._put(source, token, _relation(few, columns, which))
+            self._put(source, token, _relation(few, own, columns, which))
+
+    def _meeting(self, layout: Layout, which: EventFilter) -> Layout:
+        """Without the segments in which no event has the id or subject; at least one part."""
+        kept = tuple(one for one in layout.segments if len(parts.rows_of(one, which)))
+        fresh = layout.fresh or (() if kept else self._reader.layout.fresh[-1:])
+        return Layout(fresh=fresh, segments=kept)
+
+    def _foremost(self, asked: Wanted, layout: Layout, which: EventFilter) -> Picked | None:
+        """The rows that may be the asked ones, where indexes tell them well and little is fresh."""
+        fresh = self._reader.last_seq + 1 - min((one.first_seq for one in layout.fresh), default=0)
+        if layout.fresh and fresh > _MOST_FRESH:
+            return None
+        order: Order = "time" if asked.column == "time" else "seq"
+        picked = Picked.of(layout, which, order, newest=asked.descending).told(self._reader, which)
+        taken, _ = picked.sure().foremost(asked.count, ())
+        return taken if len(taken) <= asked.count + _MOST_MORE else None
 
     def _put(self, source: From, token: str, relation: str) -> None:
         table = source.table
@@ -129,54 +161,60 @@ class _Work:
         return {name: self._parameters[name] for name in names}
 
 
+def _own(names: Sequence[str] | None) -> Sequence[str]:
+    """Those of an event's columns, at least one."""
+    if names is None:
+        return COLUMNS
+    return [name for name in COLUMNS if name in names] or COLUMNS[:1]
+
+
 def _only(part: Part) -> Layout:
     if isinstance(part, Fresh):
         return Layout(fresh=(part,), segments=())
     return Layout(fresh=(), segments=(part,))
 
 
-def _meeting(layout: Layout, which: EventFilter) -> Layout:
-    """Without the segments in which no event has the id or subject."""
-    kept = tuple(one for one in layout.segments if len(parts.rows_of(one, which)))
-    return Layout(fresh=layout.fresh, segments=kept)
-
-
 def _relation(
-    layout: Layout, columns: Sequence[PathColumn], which: EventFilter | None, *, place: bool = False
+    layout: Layout,
+    own: Sequence[str],
+    columns: Sequence[PathColumn],
+    which: EventFilter | None,
+    *,
+    place: bool = False,
 ) -> str:
     """The events of these parts; of segments those rows that may pass `which`."""
+    select = partial(events, columns=own, paths=columns, place=place)
     if which is None:
-        return events(layout, paths=columns, place=place)
+        return select(layout)
     found = [(one, parts.rows_of(one, which)) for one in layout.segments]
     many = tuple(one for one, rows in found if len(rows) * _EVENTS_PER_ROW > one.events)
     few = [(one, rows) for one, rows in found if len(rows) * _EVENTS_PER_ROW <= one.events]
     branches = []
     if layout.fresh or many:
-        branches.append(events(Layout(fresh=layout.fresh, segments=many), paths=columns, place=place))
+        branches.append(select(Layout(fresh=layout.fresh, segments=many)))
     if few:
         rows_by_number = {one.number: rows.tolist() for one, rows in few}
         chosen = Layout(fresh=(), segments=tuple(one for one, _ in few))
-        branches.append(events(chosen, paths=columns, rows=rows_by_number, place=place))
+        branches.append(select(chosen, rows=rows_by_number))
     return " UNION ALL ".join(branches)
 
 
-def _of_rows(layout: Layout, rows: Rows, columns: Sequence[PathColumn]) -> str:
+def _of_rows(layout: Layout, rows: Rows, own: Sequence[str], columns: Sequence[PathColumn]) -> str:
     """These rows of these parts."""
+    select = partial(events, columns=own, paths=columns)
     branches = []
     for one in layout.segments:
         taken = rows.get((False, one.number))
         if taken:
-            branches.append(
-                events(Layout(fresh=(), segments=(one,)), paths=columns, rows={one.number: taken})
-            )
+            branches.append(select(Layout(fresh=(), segments=(one,)), rows={one.number: taken}))
     for part in layout.fresh:
         taken = rows.get((True, part.number))
         if taken:
             listed = ", ".join(map(str, taken))
-            relation = events(Layout(fresh=(part,), segments=()), paths=columns)
+            relation = select(Layout(fresh=(part,), segments=()))
             branches.append(f"{relation} WHERE rowid IN (SELECT unnest([{listed}]))")
-    nothing = events(Layout(fresh=layout.fresh[-1:], segments=()), paths=columns) + " WHERE false"
-    return " UNION ALL ".join(branches or [nothing])
+    any_part = Layout(fresh=layout.fresh[:1], segments=() if layout.fresh else layout.segments[:1])
+    return " UNION ALL ".join(branches or [f"{select(any_part)} WHERE false"])
 
 
 def _by_name(parameters: Sequence[Any] | Mapping[str, Any]) -> dict[str, Any]:

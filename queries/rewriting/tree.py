@@ -99,6 +99,29 @@ def own(select: Tree) -> Iterator[Tree]:
         yield from expressions(select[name])
 
 
+def columns(select: Tree, source: From) -> list[str] | None:
+    """The names in lower case that may be columns of `source`; None where it may be all of them."""
+    if not source.alone:
+        return None
+    found: set[str] = set()
+    for node in _everything(select):
+        if node.get("class") in {"STAR", "POSITIONAL_REFERENCE"}:
+            return None
+        if node.get("class") == "COLUMN_REF":
+            found.update(each.lower() for each in node["column_names"])
+    return None if source.alias in found else sorted(found)
+
+
+def _everything(node: Any) -> Iterator[Tree]:
+    if isinstance(node, list):
+        for each in node:
+            yield from _everything(each)
+    elif isinstance(node, dict):
+        yield node
+        for value in node.values():
+            yield from _everything(value)
+
+
 def changed(node: Any, change: Callable[[Tree], Tree | None]) -> Any:
     """The tree with expressions replaced for which `change` gives another; subqueries stay as they are."""
     if isinstance(node, list):

@@ -183,7 +183,7 @@ def world(dice: random.Random) -> Iterator[World]:
         patch.object(rollup, "_LOOSE_CELLS", dice.choice([3, 16_384])),
         patch.object(pages, "_FIRST_WINDOW", dice.choice([4, 65_536])),
         patch.object(pages, "_FIRST_WINDOW_OF_JSON", dice.choice([2, 8_192])),
-        patch.object(pages, "_MOST_PICKED", dice.choice([0, 200])),
+        patch.object(pages, "_MOST_PICKED", dice.choice([0, 2_000])),
         patch.object(parts, "_EVENTS_PER_ROW", dice.choice([0, 2, 20_000])),
     ):
         made = World(Path(folder), dice)

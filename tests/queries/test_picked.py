@@ -1,0 +1,220 @@
+"""The newest and oldest of a subject are those of a plain model, whatever indexes tell of their rows."""
+
+import os
+import random
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eventcenter.archive import keys, segment, settle
+from eventcenter.archive.manifest import Layout, index_path
+from eventcenter.archive.segment import Scratch
+from eventcenter.archive.untrusted import select
+from eventcenter.event import StoredEvent
+from queries import pages, parts, picked
+from queries.guard import check
+from queries.picked import Picked
+from queries.request import EventFilter, SearchRequest
+from queries.rewriting import rewrite
+from tests.archive.former import index_of_version_1
+from tests.queries.filling import TENANT, Filling
+
+ROUNDS = int(os.environ.get("EVENTCENTER_MODEL_ROUNDS", "6"))
+SUBJECTS = ("s0", "s1", "s2", "it's $p1", None)
+START = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+class World:
+    """A random archive whose subjects share hashes, and its events as plain values."""
+
+    def __init__(self, folder: Path, dice: random.Random) -> None:
+        self.filling = Filling(folder / "archives")
+        self.archive = self.filling.archives.tenant(TENANT)
+        self.folder = folder
+        self.dice = dice
+        for number in range(dice.randint(2, 4)):
+            self._load()
+            if number:
+                self._settle()
+        if dice.random() < 0.5:
+            self._load()
+        if dice.random() < 0.3:
+            self._make_old()
+        rows = self.archive.query("SELECT seq, time FROM events ORDER BY seq")
+        self.times = {row["seq"]: row["time"] for row in rows}
+        self.events = [self.filling.queries.get(TENANT, row["seq"]) for row in rows]
+
+    def at(self, one: StoredEvent, field: str) -> datetime:
+        time: datetime | None = self.times[one.seq] if field == "time" else None
+        return time or one.received_at
+
+    def _load(self) -> None:
+        dice = self.dice
+        lacking = dice.choice([0, 0.2])
+        for _ in range(dice.randint(1, 3)):
+            self.filling.clock.advance(dice.choice([0, 1, 600]))
+            made = [
+                self.filling.event(
+                    '{"n":1}',
+                    type=dice.choice("ab"),
+                    subject=dice.choice(SUBJECTS),
+                    time=None
+                    if dice.random() < lacking
+                    else (START + timedelta(minutes=dice.randint(0, 40))).isoformat(),
+                )
+                for _ in range(dice.randint(1, 40))
+            ]
+            self.filling.add(made)
+
+    def _settle(self) -> None:
+        self.archive.rotate()
+        work = settle.Work(parts=Layout(fresh=self.archive.layout().fresh[:-1], segments=()))
+        with self.archive.upkeep():
+            settle.do(self.archive, lambda: Scratch(self.folder / "s", memory_bytes=64 << 20), work)
+
+    def _make_old(self) -> None:
+        one = self.archive.layout().segments[0]
+        assert self.archive.sleep()
+        path = index_path(self.archive.folder, one.number)
+        path.write_bytes(index_of_version_1(path.read_bytes()))
+
+
+@pytest.fixture(scope="module", params=range(ROUNDS))
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    dice = random.Random(request.param)
+    hashes, kinds, zone = keys.subject_hashes, dice.choice([1, 2, 1 << 31]), dice.choice([1, 3, 2048])
+    changes: list[tuple[Any, str, Any]] = [
+        (keys, "subject_hashes", lambda texts: hashes(texts) % kinds),
+        (segment, "ZONE_ROWS", zone),
+        (picked, "ZONE_ROWS", zone),
+        (picked, "_FEW", dice.choice([1, 4])),
+        (pages, "_FEW_ROWS", dice.choice([0, 16])),
+        (pages, "_MOST_PICKED", dice.choice([5, 2_000])),
+        (parts, "_EVENTS_PER_ROW", dice.choice([0, 20_000])),
+        (sys.modules["queries.rewriting.rewrite"], "_MOST_FRESH", dice.choice([0, 50_000])),
+        (sys.modules["queries.rewriting.rewrite"], "_MOST_MORE", dice.choice([0, 64])),
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name, value in changes:
+            patch.setattr(module, name, value)
+        made = World(tmp_path_factory.mktemp("picked"), dice)
+        yield made
+        made.filling.archives.close()
+
+
+@pytest.mark.parametrize("time_field", ["received_at", "time"])
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+def test_pages_of_a_subject(world: World, time_field: Any, order: Any) -> None:
+    for subject in SUBJECTS[:-1]:
+        for limit in (1, 3, 50):
+            types = world.dice.choice([(), ("a",)])
+            expected = [
+                one
+                for one in world.events
+                if one.event.subject == subject and (not types or one.event.type in types)
+            ]
+            expected.sort(key=lambda one: (world.at(one, time_field), one.seq), reverse=order == "newest")
+            found: list[StoredEvent] = []
+            cursor = None
+            while cursor is not None or not found:
+                page = world.filling.queries.search(
+                    TENANT,
+                    SearchRequest(
+                        subjects=(str(subject),),
+                        types=types,
+                        time_field=time_field,
+                        order=order,
+                        limit=limit,
+                        cursor=cursor,
+                    ),
+                )
+                found += page.events
+                cursor = page.next
+                if cursor is None:
+                    break
+            assert found == expected
+
+
+@pytest.mark.parametrize("column", ["seq", "received_at", "time"])
+@pytest.mark.parametrize("direction", ["DESC", "ASC"])
+def test_statements_about_a_subject(world: World, column: str, direction: str) -> None:
+    for subject in SUBJECTS[:-1]:
+        for tail in ("LIMIT 1", "LIMIT 4 OFFSET 2", "LIMIT 60"):
+            also = world.dice.choice(["", " AND type = 'a'"])
+            sql = (
+                f"SELECT {column}, id, type, subject FROM events"
+                f" WHERE subject = $s{also} ORDER BY {column} {direction} {tail}"
+            )
+            rows = answers(world, sql, {"s": subject})
+            assert [row[column] for row in rows[0]] == [row[column] for row in rows[1]]
+            assert len({row["id"] for row in rows[1]}) == len(rows[1])
+            assert {row["subject"] for row in rows[1]} <= {subject}
+            assert not also or {row["type"] for row in rows[1]} <= {"a"}
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM events WHERE id = 'e7'",
+        "SELECT id, data FROM events WHERE id IN ('e7', 'e9', 'e300')",
+        "SELECT count(*) FROM events WHERE subject = 's1'",
+        "SELECT e.id FROM events e WHERE e.subject = 's1' AND e.id <> 'e1'",
+        "SELECT events FROM events WHERE id = 'e3'",
+        "SELECT #1 FROM events WHERE id = 'e3'",
+        "SELECT COLUMNS('^t') FROM events WHERE id = 'e3'",
+        "SELECT (SELECT count(*) FROM events b WHERE b.type = a.type) FROM events a WHERE a.id = 'e3'",
+        "SELECT seq FROM events WHERE subject = 'nobody' ORDER BY seq LIMIT 3",
+        "SELECT type AS subject, time FROM events WHERE id = 'e3' ORDER BY time LIMIT 3",
+    ],
+)
+def test_statements_about_names(world: World, sql: str) -> None:
+    plain, rewritten = answers(world, sql, {})
+    assert sorted(map(repr, plain)) == sorted(map(repr, rewritten))
+
+
+def answers(world: World, sql: str, parameters: dict[str, Any]) -> tuple[list[Any], list[Any]]:
+    """As it was written, and rewritten."""
+    statement = check(sql, parameters)
+    with world.archive.reader() as reader:
+        other = rewrite(statement.tree, parameters, reader)
+
+        def run(text: str) -> list[Any]:
+            found = select(
+                reader,
+                text,
+                parameters,
+                most_rows=1_000,
+                most_bytes=1 << 20,
+                limit_s=60,
+                memory_bytes=1 << 30,
+            )
+            rows: list[Any] = found.table.to_pylist()
+            return rows
+
+        return run(sql), run(other.sql or sql)
+
+
+def test_few_rows_are_read(filling: Filling, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (segment, picked):
+        monkeypatch.setattr(module, "ZONE_ROWS", 2)
+    filling.add(
+        [filling.event(subject="s", type=f"t{number % 7}", time=START.isoformat()) for number in range(300)]
+    )
+    archive = filling.archives.tenant(TENANT)
+    archive.rotate()
+    with archive.upkeep():
+        work = settle.Work(parts=Layout(fresh=archive.layout().fresh[:1], segments=()))
+        settle.do(archive, lambda: Scratch(tmp_path / "s", memory_bytes=64 << 20), work)
+    which = EventFilter(subjects=("s",))
+    with archive.reader() as reader:
+        rows = Picked.of(reader.layout, which, "seq", newest=True).told(reader, which)
+        assert len(rows) == 300
+        taken, rest = rows.sure().foremost(10, ())
+        assert 10 <= len(taken) <= 26
+        assert len(taken) + len(rest) == 300
+        found = reader.rows(f"SELECT seq FROM ({taken.source()}) ORDER BY seq DESC LIMIT 10")
+        assert [row["seq"] for row in found] == list(range(300, 290, -1))
