@@ -16,3 +16,8 @@ def give_way(nice: int, *, thread: int | None = None) -> None:
         # A thread that has ended meanwhile is in nobody's way.
         with contextlib.suppress(ProcessLookupError):
             os.setpriority(os.PRIO_PROCESS, thread or threading.get_native_id(), nice)
+
+
+def niceness() -> int:
+    """What this thread has given way to others by; 0 where threads cannot."""
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) if sys.platform == "linux" else 0

@@ -5,24 +5,25 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final, Literal
 
 import pyarrow as pa
 
-from eventcenter.archive import Archives
+from eventcenter.archive import Archive, Archives
+from eventcenter.archive.archive import Reader
 from eventcenter.archive.untrusted import Found, NotRun, select
 from eventcenter.errors import Busy, InvalidInput
 from queries import guard, tabular
 from queries.rewriting import rewrite
+from queries.threads import Threads
 
 Format = Literal["json", "csv", "arrow"]
 DEFAULT_ROWS: Final = 10_000
 MOST_DELIVERIES: Final = 100_000
 _SLOTS: Final = 16
 """Statements that run at once, of all tenants."""
+_LEAST_S: Final = 0.001
 
 DELIVERIES: Final = pa.schema([
     ("id", pa.string()),
@@ -70,7 +71,7 @@ class Answer:
 
 
 class Sql:
-    """Answers people's SELECTs; thread-safe. Each runs in a thread of its own."""
+    """Answers people's SELECTs; thread-safe. Each runs in a thread that nothing else needs meanwhile."""
 
     def __init__(
         self,
@@ -91,11 +92,10 @@ class Sql:
         self._deliveries = deliveries
         self._idle = threading.Condition()
         self._running: Counter[str] = Counter()
+        self._threads = Threads("sql")
 
     def submit(self, tenant_id: str, question: Question) -> Future[Answer]:
-        """Begin to answer. Raises InvalidInput for what is refused, Busy where all slots are taken."""
-        statement = guard.check(question.sql, question.parameters)
-        rows, limit_s = self._limits(question)
+        """Begin to answer, without waiting for anything. Raises Busy where all slots are taken."""
         self._take_slot(tenant_id)
         begun: Future[Answer] = Future()
 
@@ -105,7 +105,7 @@ class Sql:
                 self._free_slot(tenant_id)
                 return
             try:
-                answer = self._answer(tenant_id, question, statement, rows, limit_s)
+                answer = self._answer(tenant_id, question)
             except Exception as error:  # noqa: BLE001 told to who asked
                 self._free_slot(tenant_id)
                 begun.set_exception(error)
@@ -113,7 +113,7 @@ class Sql:
                 self._free_slot(tenant_id)
                 begun.set_result(answer)
 
-        threading.Thread(target=run, name="sql", daemon=True).start()
+        self._threads.run(run)
         return begun
 
     def ask(self, tenant_id: str, question: Question) -> Answer:
@@ -124,10 +124,11 @@ class Sql:
         """Wait for what runs."""
         with self._idle:
             self._idle.wait_for(lambda: not self._running, timeout=self._timeout_s + 1)
+        self._threads.close()
 
-    def _answer(
-        self, tenant_id: str, question: Question, statement: guard.Statement, rows: int, limit_s: float
-    ) -> Answer:
+    def _answer(self, tenant_id: str, question: Question) -> Answer:
+        statement = guard.check(question.sql, question.parameters)
+        rows, limit_s = self._limits(question)
         began = time.perf_counter()
         found = self._found(tenant_id, question, statement, rows, limit_s)
         elapsed_ms = round((time.perf_counter() - began) * 1000, 3)
@@ -148,26 +149,32 @@ class Sql:
         tables = {}
         if "deliveries" in statement.tables:
             tables["deliveries"] = self._deliveries_of(tenant_id)
-        with archive.reader(timeout_s=limit_s) as reader:
-            run = partial(
-                select,
+
+        def run(reader: Reader, sql: str) -> Found:
+            return select(
                 reader,
-                parameters=question.parameters,
+                sql,
+                question.parameters,
                 most_rows=rows,
                 most_bytes=self._most_bytes,
                 limit_s=limit_s,
                 memory_bytes=archive.memory_bytes,
                 tables=tables,
             )
-            if "events" not in statement.tables:
-                return run(statement.sql)
-            # What fails in another form may do so for a reason of its own: the statement itself decides.
-            with suppress(NotRun):
-                other = rewrite(statement.tree, question.parameters, reader)
-                archive.note_paths(other.paths)
-                if other.sql is not None:
-                    return run(other.sql)
-            return run(statement.sql)
+
+        with archive.reader(timeout_s=limit_s) as reader:
+            deadline = reader.deadline
+            try:
+                other = _other_form(archive, reader, statement, question)
+                found = None if other is None else run(reader, other)
+            except NotRun:
+                # It may fail in another form for a reason of its own: the statement itself decides.
+                pass
+            else:
+                return found or run(reader, statement.sql)
+        # Anew, because an error spoils the transaction that it falls into.
+        with archive.reader(timeout_s=max(deadline - time.monotonic(), _LEAST_S)) as reader:
+            return run(reader, statement.sql)
 
     def _deliveries_of(self, tenant_id: str) -> pa.Table:
         rows = [] if self._deliveries is None else self._deliveries(tenant_id, MOST_DELIVERIES)
@@ -211,6 +218,17 @@ class Sql:
             if not self._running[tenant_id]:
                 del self._running[tenant_id]
             self._idle.notify_all()
+
+
+def _other_form(
+    archive: Archive, reader: Reader, statement: guard.Statement, question: Question
+) -> str | None:
+    """A statement with the same answer that reads less, if there is one. Raises NotRun, Unavailable."""
+    if "events" not in statement.tables:
+        return None
+    other = rewrite(statement.tree, question.parameters, reader)
+    archive.note_paths(other.paths)
+    return other.sql
 
 
 def _written(found: Found, format_: Format, elapsed_ms: float) -> bytes:

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from eventcenter.archive import load as loading
 from eventcenter.archive import promotion
+from eventcenter.archive.alarm import Alarm
 from eventcenter.archive.instance import Also, Instance
 from eventcenter.archive.manifest import Fresh, Layout, Segment, index_path, segment_path
 from eventcenter.archive.transaction import transaction
@@ -27,6 +28,7 @@ FRESH_EVENTS = 500_000
 """A table of fresh events is full with so many, if no other number is given."""
 FRESH_BYTES = 512 << 20
 """It is also full with so many bytes of journal lines."""
+_AGAIN_S = 0.05
 Parameters = Sequence[object] | Mapping[str, object]
 
 
@@ -51,8 +53,11 @@ class Reader:
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
         """The result's rows, times as aware UTC datetimes."""
-        rows: list[dict[str, Any]] = self.arrow(sql, parameters).to_pylist()
-        return rows
+        with readable_errors(self._limit_s):
+            # For few rows: a relation, which Arrow is made from, would plan the statement twice.
+            found = self.cursor.execute(sql, parameters or None)
+            names = [column[0] for column in found.description]
+            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,14 +122,16 @@ class Archive:
         limit = timeout_s or self._timeout_s
         with self._use() as instance:
             cursor = instance.connection.cursor()
-            timer = threading.Timer(min(limit, threading.TIMEOUT_MAX), cursor.interrupt)
-            timer.daemon = True
-            timer.start()
-            try:
-                with readable_errors(limit), instance.snapshot(cursor) as (layout, last_seq):
-                    yield Reader(cursor, layout, last_seq, limit_s=limit)
-            finally:
-                timer.cancel()
+            with readable_errors(limit), instance.snapshot(cursor) as (layout, last_seq):
+                reader = Reader(cursor, layout, last_seq, limit_s=limit)
+
+                def stop() -> float:
+                    # Again and again: one interrupt may fall between two statements.
+                    cursor.interrupt()
+                    return time.monotonic() + _AGAIN_S
+
+                with Alarm(reader.deadline, stop):
+                    yield reader
 
     def query(
         self, sql: str, parameters: Parameters = (), *, timeout_s: float | None = None
@@ -145,8 +152,8 @@ class Archive:
 
     def last_seq(self) -> int:
         """The newest event's seq, 0 where there is none."""
-        with self.reader() as reader:
-            return reader.last_seq
+        with self._use() as instance:
+            return instance.last_seq
 
     def layout(self) -> Layout:
         """What the archive consists of at this moment."""
@@ -182,6 +189,7 @@ class Archive:
                 layout=instance.layout,
                 seen=instance.seen,
             )
+            instance.note_state()
             self._unsaved = True
             self.loaded_at = time.monotonic()
             return outcomes
@@ -240,6 +248,7 @@ class Archive:
         with self._write() as instance:
             with transaction(instance.connection):
                 change(instance.connection)
+            instance.note_state()
             self._unsaved = True
 
     def shrink(self, *, thoroughly: bool = False) -> bool:
@@ -376,8 +385,5 @@ class Archive:
         return self._fresh_events or FRESH_EVENTS
 
     def _has_full_table(self, instance: Instance) -> bool:
-        [(next_seq, taken)] = instance.connection.execute(
-            "SELECT next_seq, fresh_bytes FROM state"
-        ).fetchall()
-        held = next_seq - instance.layout.current.first_seq
-        return bool(held >= self.fresh_events or taken >= FRESH_BYTES)
+        held = instance.last_seq + 1 - instance.layout.current.first_seq
+        return held >= self.fresh_events or instance.fresh_bytes >= FRESH_BYTES

@@ -10,11 +10,13 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
 
+from eventcenter.archive.alarm import Alarm
 from eventcenter.archive.archive import Reader, readable_errors
 from eventcenter.errors import InvalidInput, Unavailable
 from eventcenter.priority import give_way
@@ -30,6 +32,8 @@ _NOT_EVICTABLE: Final = (
 _MOST_MEMORY: Final = 0.5
 """Part of the memory limit that what cannot be written to disk may take."""
 _SHOWN: Final = 300
+_REMEMBERED: Final = 4096
+"""Characters of a statement that is worth remembering."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +105,10 @@ def peek(reader: Reader, sql: str, parameters: Mapping[str, object]) -> list[dic
 
 
 def _check_kind(sql: str) -> None:
+    (_remembered_kind if len(sql) <= _REMEMBERED else _require_select)(sql)
+
+
+def _require_select(sql: str) -> None:
     try:
         statements = duckdb.extract_statements(sql)
         fine = len(statements) == 1 and statements[0].type == duckdb.StatementType.SELECT
@@ -109,6 +117,10 @@ def _check_kind(sql: str) -> None:
         raise NotRun("The statement cannot be read.", rule="exactly one SELECT") from error
     if not fine:
         raise NotRun("The statement is not allowed.", rule="exactly one SELECT")
+
+
+# A statement's kind hangs on its text alone; what is refused raises and is not remembered.
+_remembered_kind = lru_cache(maxsize=256)(_require_select)
 
 
 def _gathered(stream: pa.RecordBatchReader, most_rows: int, most_bytes: int) -> tuple[pa.Table, bool]:
@@ -145,37 +157,50 @@ def _fitting(batch: pa.RecordBatch, most_bytes: int) -> pa.RecordBatch:
 
 
 class _Stopper:
-    """Interrupts a statement at its deadline or where it takes too much memory, again until it has ended."""
+    """Interrupts a statement at its deadline or where it takes too much memory, again until it has ended.
+
+    What it looks with may itself take its time, so each statement that is not quick has a thread for it.
+    """
 
     def __init__(self, reader: Reader, most_memory: int) -> None:
         self._reader = reader
         self._most_memory = most_memory
         self._ended = threading.Event()
         self._caller = threading.get_native_id()
-        self._thread = threading.Thread(target=self._watch, daemon=True, name="query stopper")
+        self._began = time.monotonic()
+        self._alarm = Alarm(min(self._began + _LOOK_S, reader.deadline), self._start)
+        self._thread: threading.Thread | None = None
         self.took_memory = False
 
     def __enter__(self) -> None:
-        self._thread.start()
+        self._alarm.__enter__()
 
     def __exit__(self, *_: object) -> None:
+        self._alarm.__exit__()
         self._ended.set()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._watch, daemon=True, name="query stopper")
+        thread.start()
+        self._thread = thread
 
     def _watch(self) -> None:
         look: duckdb.DuckDBPyConnection | None = None
-        began = time.monotonic()
         gives_way = False
-        while not self._ended.wait(max(0.0, min(_LOOK_S, self._reader.deadline - time.monotonic()))):
+        pause = 0.0
+        while not self._ended.wait(pause):
             if time.monotonic() >= self._reader.deadline:
                 break
-            if not gives_way and time.monotonic() - began >= _QUICK_S:
+            if not gives_way and time.monotonic() - self._began >= _QUICK_S:
                 gives_way = True
                 give_way(_NICE, thread=self._caller)
             look = look or self._reader.cursor.cursor()
             if self._takes_too_much(look):
                 self.took_memory = True
                 break
+            pause = max(0.0, min(_LOOK_S, self._reader.deadline - time.monotonic()))
         if look is not None:
             look.close()
         # One interrupt may fall between two steps of the same statement.

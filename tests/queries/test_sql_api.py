@@ -226,6 +226,9 @@ def test_a_long_query_is_stopped(place: Place) -> None:
         ("SELECT nope FROM events", 400, "nope"),
         ("SELECT 'x'::INT", 400, "INT"),
         ("SELECT data::INT FROM events", 400, "TRY_CAST"),
+        # These fail in the form that they are run in first.
+        ("SELECT type, count(*) FROM events WHERE type::INT = 1 GROUP BY type", 400, "TRY_CAST"),
+        ("SELECT * FROM events WHERE time = 'zz' ORDER BY seq LIMIT 3", 400, "zz"),
         ("SELECT 1 +", 400, "syntax error"),
     ],
 )
