@@ -4,12 +4,15 @@ import base64
 from typing import Any
 
 import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from eventcenter.clock import rfc3339
 from eventcenter.event import StoredEvent
 from queries.histogram import Histogram
 from queries.rejects import Reject, RejectPage
 from queries.request import SearchResult
+from queries.tabular import rows_of
 
 encode = msgspec.json.Encoder().encode
 
@@ -31,14 +34,15 @@ def page(result: SearchResult) -> dict[str, Any]:
 
 def histogram(found: Histogram) -> dict[str, Any]:
     """{step, from, to, series: [{name, points: [[start, count]]}], total}."""
-    starts = found.buckets.start_texts()
+    starts = pc.binary_join_element_wise('"', pa.array(found.buckets.start_texts()), '"', "")
+    counts = [pa.array(each.counts).cast(pa.string()) for each in found.series]
     return {
         "step": found.buckets.step_s,
         "from": rfc3339(found.buckets.from_),
         "to": rfc3339(found.buckets.to),
         "series": [
-            {"name": each.name, "points": list(zip(starts, each.counts, strict=True))}
-            for each in found.series
+            {"name": each.name, "points": msgspec.Raw(rows_of([starts, of_each]))}
+            for each, of_each in zip(found.series, counts, strict=True)
         ],
         "total": found.total,
     }

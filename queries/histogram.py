@@ -59,11 +59,11 @@ class Buckets:
         """When each bucket begins; the first may begin before `from_`, where nothing is counted."""
         return [from_micros(self.start_us + i * self.step_s * _SECOND) for i in range(self.count)]
 
-    def start_texts(self) -> list[str]:
+    def start_texts(self) -> npt.NDArray[np.str_]:
         """The same in RFC 3339."""
         first = self.start_us // _SECOND
         seconds = np.arange(first, first + self.count * self.step_s, self.step_s)
-        return [f"{text}Z" for text in np.datetime_as_string(seconds.astype("datetime64[s]")).tolist()]
+        return np.datetime_as_string(seconds.astype("datetime64[s]"), timezone="UTC")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from eventcenter.archive.archive import Reader
 from eventcenter.archive.relation import COLUMNS, events
-from eventcenter.archive.rollup import MINUTE_US
+from eventcenter.archive.rollup import MINUTE_US, hour_of
 from eventcenter.archive.syntax import Tree
 from queries.functions import AGGREGATES
 from queries.rewriting import tree
@@ -24,6 +24,7 @@ _COUNTED: Final = _PLAIN | {"seq", "id", "received_at"}
 """Columns that every event has."""
 _FORBIDDEN: Final = frozenset({"WINDOW", "SUBQUERY", "STAR", "LAMBDA", "POSITIONAL_REFERENCE"})
 _RANDOM: Final = frozenset({"random", "uuid", "gen_random_uuid", "uuidv4", "uuidv7"})
+_LOOSE_HOURS: Final = {f"{axis}_hour": hour_of(axis) for axis in ("received", "happened")}
 _CELLS: Final = {
     "kinds": "SELECT bus, source, type, NULL::TIMESTAMPTZ AS received_at, NULL::TIMESTAMPTZ AS time,"
     " events AS {n} FROM main.rollup_kinds"
@@ -31,8 +32,8 @@ _CELLS: Final = {
     "hours": "SELECT bus, source, type, make_timestamptz(received * {hour}) AS received_at,"
     " make_timestamptz(happened * {hour}) AS time, h.events AS {n}"
     " FROM main.rollup_hours h JOIN main.rollup_kinds USING (kind)"
-    " UNION ALL SELECT bus, source, type, make_timestamptz(received * {minute}),"
-    " make_timestamptz(happened * {minute}), events FROM main.rollup_loose",
+    " UNION ALL SELECT bus, source, type, make_timestamptz(({received_hour}) * {hour}),"
+    " make_timestamptz(({happened_hour}) * {hour}), events FROM main.rollup_loose",
     "minutes": "SELECT bus, source, type, make_timestamptz(received * {minute}) AS received_at,"
     " make_timestamptz(happened * {minute}) AS time, m.events AS {n}"
     " FROM main.rollup_minutes m JOIN main.rollup_kinds USING (kind)"
@@ -63,7 +64,7 @@ def relation(
         return None
     asked.change(name)
     cells = "kinds" if not asked.times else "hours" if asked.by_hours else "minutes"
-    return _CELLS[cells].format(n=name, minute=MINUTE_US, hour=60 * MINUTE_US)
+    return _CELLS[cells].format(n=name, minute=MINUTE_US, hour=60 * MINUTE_US, **_LOOSE_HOURS)
 
 
 class _Asked:
@@ -76,6 +77,7 @@ class _Asked:
         self._aliases = tree.aliases(select)
         self.times: set[str] = set()
         self.by_hours = True
+        self._units: set[str] = set()
         self._counts = 0
         self._check()
 
@@ -83,7 +85,13 @@ class _Asked:
         """Add up the column `name` where events were counted."""
         select = self._select
 
+        # A cell's time is one of whole hours or minutes already, and to cut it off again takes as long as all
+        # the rest; but another unit beside it must not find more columns in the groups than it had.
+        cut = self._units == {"hour" if self.by_hours else "minute"}
+
         def count(node: Tree) -> Tree | None:
+            if cut and node["class"] == "FUNCTION" and self._is_truncated(node):
+                return {**node["arguments"][1]["expression"], "alias": node["alias"]}
             if not _is_count(node):
                 return None
             added = tree.expression(f"CAST(coalesce(sum({name}), 0) AS BIGINT)")
@@ -193,6 +201,7 @@ class _Asked:
             return False
         self.times.add(str(name))
         self.by_hours = self.by_hours and unit in _HOURS
+        self._units.add(unit)
         return True
 
     def _is_bound(self, node: Tree) -> bool:

@@ -297,6 +297,24 @@ def test_what_the_archive_keeps_is_used(made: Made, sql: str, uses: str) -> None
     assert uses in other.sql
 
 
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "{h}, count(*) FROM events GROUP BY ALL HAVING {h} > TIMESTAMPTZ '1970-01-01'",
+        "{m} AS t, count(*) FILTER ({m} < now()) AS n FROM events GROUP BY t",
+        "type, date_trunc('HOUR', events.received_at) AS hour, count(*) FROM events GROUP BY 1, 2",
+        "{d} AS d, {h} AS h, count(*) FROM events GROUP BY d, h",
+        "{h}, count(*) FROM events WHERE received_at < '2026-11-01T02:00Z' GROUP BY {h}",
+        "{m}, {h}, count(*) FROM events GROUP BY ALL",
+        "{d}, count(*) FROM events GROUP BY {h}",
+    ],
+)
+def test_cells_cut_times_off_as_events_do(made: Made, rest: str) -> None:
+    cut = {unit[0]: f"date_trunc('{unit}', received_at)" for unit in ("minute", "hour", "day")}
+    as_written, other, _ = made.answers(f"SELECT {rest.format(**cut)}", {})
+    assert other == as_written
+
+
 def test_a_time_that_is_lacking_forbids_its_counts(made: Made) -> None:
     sql = "SELECT date_trunc('hour', time) AS h, count(*) FROM events GROUP BY h"
     with made.filling.archives.tenant(TENANT).reader() as reader:
