@@ -114,8 +114,11 @@ class _Asked:
 
     def _check(self) -> None:
         select = self._select
+        by_all = select["aggregate_handling"] == "FORCE_AGGREGATES"
         if (
             select["qualify"] is not None
+            # The engine then groups by the columns that HAVING names as well, and a cell lacks their values.
+            or (by_all and select["having"] is not None)
             or select["sample"] is not None
             or len(select["group_sets"]) > 1
             or select["aggregate_handling"] not in {"STANDARD_HANDLING", "FORCE_AGGREGATES"}

@@ -301,6 +301,8 @@ def test_what_the_archive_keeps_is_used(made: Made, sql: str, uses: str) -> None
     "rest",
     [
         "{h}, count(*) FROM events GROUP BY ALL HAVING {h} > TIMESTAMPTZ '1970-01-01'",
+        "{h}, count(*) FROM events GROUP BY ALL ORDER BY {h}, count(*)",
+        "{h}, count(*) FROM events GROUP BY {h} HAVING {h} > TIMESTAMPTZ '1970-01-01'",
         "{m} AS t, count(*) FILTER ({m} < now()) AS n FROM events GROUP BY t",
         "type, date_trunc('HOUR', events.received_at) AS hour, count(*) FROM events GROUP BY 1, 2",
         "{d} AS d, {h} AS h, count(*) FROM events GROUP BY d, h",
