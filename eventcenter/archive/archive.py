@@ -296,11 +296,12 @@ class Archive:
             sync(made)
         return copied
 
-    def save_paths(self) -> None:
-        """Write down what `note_paths` gathered."""
+    def save_paths(self) -> bool:
+        """Write down what `note_paths` gathered; whether there was any."""
         gathered, self._paths = self._paths, Counter()
         if gathered:
             self.write(lambda connection: promotion.note(connection, gathered))
+        return bool(gathered)
 
     def checkpoint(self) -> None:
         """Move what the write-ahead log holds into the main file; for idle moments."""

@@ -20,12 +20,15 @@ from eventcenter.archive.manifest import Fresh, Layout, Segment, create_fresh
 from eventcenter.archive.promotion import Plan
 from eventcenter.archive.segment import Scratch
 
-LEAST_SETTLED: Final = 50_000
+LEAST_SETTLED: Final = 10_000
 """A table that is not full is settled, once nothing comes any more, if it has so many events to settle."""
-KEPT_FRESH: Final = 20_000
-"""So many of the newest events stay in load order, because the newest are asked for most."""
+KEPT_FRESH: Final = 2_000
+"""So many of the newest events stay in load order, because the newest are asked for most; few, because each
+question about payloads reads them as JSON."""
 MERGED: Final = 4
 """So many neighbours of a size become one."""
+_IDLE_GROWTH: Final = 2
+"""When nothing comes, a segment and all newer ones become one if it holds at most so many times as much."""
 _SIZE: Final = 500_000
 _LARGEST_BYTES: Final = 4 << 30
 _SAMPLE: Final = 3_000
@@ -55,7 +58,7 @@ def step(archive: Archive, make_scratch: Callable[[], Scratch], *, idle: bool) -
     with archive.upkeep():
         if idle and _fresh_events(archive, [archive.layout().current]) >= _least(archive):
             archive.rotate()
-        work = _next(archive)
+        work = _next(archive, idle=idle)
         if work is not None:
             do(archive, make_scratch, work)
     return work is not None or (idle and archive.shrink())
@@ -104,7 +107,7 @@ def do(archive: Archive, make_scratch: Callable[[], Scratch], work: Work) -> Non
     )
 
 
-def _next(archive: Archive) -> Work | None:
+def _next(archive: Archive, *, idle: bool) -> Work | None:
     layout = archive.layout()
     waiting = layout.fresh[:-1]
     if _can_settle(archive, waiting):
@@ -119,7 +122,7 @@ def _next(archive: Archive) -> Work | None:
     for one in reversed(layout.segments):
         if promotion.lacks(one, asked_for):
             return Work(parts=Layout(fresh=(), segments=(one,)))
-    neighbours = mergeable(layout.segments)
+    neighbours = mergeable(layout.segments) or (newest(layout.segments) if idle else ())
     return Work(parts=Layout(fresh=(), segments=neighbours)) if neighbours else None
 
 
@@ -145,16 +148,31 @@ def mergeable(segments: Sequence[Segment]) -> tuple[Segment, ...]:
         row = list(group)
         for start in range(len(row) - MERGED + 1):
             chosen = tuple(row[start : start + MERGED])
-            if (
-                sum(one.events for one in chosen) <= segment.MOST_EVENTS
-                and sum(one.bytes for one in chosen) <= _LARGEST_BYTES
-            ):
+            if _fit(chosen):
                 return chosen
     return ()
 
 
+def newest(segments: Sequence[Segment]) -> tuple[Segment, ...]:
+    """As many of the newest segments as may become one while there is time; empty where there are none.
+
+    Each costs every question time to plan. One that is much larger than all newer ones together stays, so
+    that an event is written again only as often as what it lies in grows by half.
+    """
+    for start, one in enumerate(segments[:-1]):
+        newer = sum(each.events for each in segments[start + 1 :])
+        if one.events <= _IDLE_GROWTH * newer and _fit(segments[start:]):
+            return tuple(segments[start:])
+    return ()
+
+
+def _fit(segments: Sequence[Segment]) -> bool:
+    events = sum(one.events for one in segments)
+    return events <= segment.MOST_EVENTS and sum(one.bytes for one in segments) <= _LARGEST_BYTES
+
+
 def _size_class(one: Segment) -> int:
-    return max(0, round(math.log(max(1, one.events) / _SIZE, MERGED)))
+    return round(math.log(max(1, one.events) / _SIZE, MERGED))
 
 
 def _first(archive: Archive, waiting: Sequence[Fresh]) -> Iterator[Fresh]:

@@ -12,6 +12,7 @@ import structlog
 
 from eventcenter.archive import settle
 from eventcenter.archive.archive import Archive
+from eventcenter.archive.manifest import Layout
 from eventcenter.archive.pool import Archives
 from eventcenter.archive.segment import Scratch
 from eventcenter.priority import give_way
@@ -22,6 +23,8 @@ NICE: Final = 15
 _LOOK_AGAIN_S: Final = 0.5
 _RETRY_S: Final = 60.0
 _IDLE_S: Final = 10.0
+_LOOK_ANYWAY_S: Final = 30.0
+"""Deletions may leave holes in an archive that is as it was otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +35,24 @@ class Progress:
     """That could be settled and are not yet."""
     waiting_s: float
     """For how long some have been waiting, in seconds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Looked:
+    """What an archive was like when there was nothing to do in it."""
+
+    layout: Layout
+    loaded_at: float
+    idle: bool
+    at: float
+
+    def holds(self, now: "_Looked") -> bool:
+        """Whether there is still nothing to do, unless paths were asked for."""
+        return (
+            self.layout is now.layout
+            and (self.loaded_at, self.idle) == (now.loaded_at, now.idle)
+            and now.at - self.at < _LOOK_ANYWAY_S
+        )
 
 
 class Settler:
@@ -46,6 +67,7 @@ class Settler:
         self._progress: dict[str, Progress] = {}
         self._since: dict[str, float] = {}
         self._retry_at: dict[str, float] = {}
+        self._looked: dict[str, _Looked] = {}
         self.steps = 0
 
     @property
@@ -78,6 +100,7 @@ class Settler:
         for tenant in self._progress.keys() - awake.keys():
             del self._progress[tenant]
             self._since.pop(tenant, None)
+            self._looked.pop(tenant, None)
         for tenant, archive in awake.items():
             if stop is not None and stop.is_set():
                 break
@@ -91,14 +114,23 @@ class Settler:
         return worked
 
     def _step(self, tenant: str, archive: Archive) -> bool:
+        asked = archive.save_paths()
+        now, loaded_at = time.monotonic(), archive.loaded_at
+        idle = now - loaded_at > _IDLE_S
+        look = _Looked(layout=archive.layout(), loaded_at=loaded_at, idle=idle, at=now)
+        before = self._looked.pop(tenant, None)
+        if before is not None and before.holds(look) and not asked:
+            self._looked[tenant] = before
+            return False
         self._note(tenant, archive)
         if not self._has_room():
             return False
-        idle = time.monotonic() - archive.loaded_at > _IDLE_S
         worked = settle.step(archive, self.scratch, idle=idle)
         if worked:
             self.steps += 1
             self._note(tenant, archive)
+        else:
+            self._looked[tenant] = look
         return worked
 
     def _note(self, tenant: str, archive: Archive) -> None:
