@@ -7,9 +7,10 @@ most files that nobody lists, which go when the archive is opened.
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import duckdb
 
@@ -19,7 +20,13 @@ from eventcenter.archive.instance import Also, remove_files
 from eventcenter.archive.manifest import Fresh, Layout, Segment, create_fresh
 from eventcenter.archive.promotion import Plan
 from eventcenter.archive.segment import Scratch
+from eventcenter.priority import give_way, niceness
 
+T = TypeVar("T")
+NICE: Final = 19
+"""Of what writes segments, which takes more than all else."""
+_MANY_TABLES: Final = 16
+"""Of fresh events: from so many on, settling no longer waits for a quiet moment."""
 LEAST_SETTLED: Final = 10_000
 """A table that is not full is settled, once nothing comes any more, if it has so many events to settle."""
 KEPT_FRESH: Final = 2_000
@@ -73,25 +80,31 @@ def waiting_events(archive: Archive) -> int:
 def do(archive: Archive, make_scratch: Callable[[], Scratch], work: Work) -> None:
     """Replace the work's parts by a segment, within `archive.upkeep`."""
     number = archive.next_segment_number()
-    scratch = make_scratch()
+
+    def write() -> tuple[Segment | None, int]:
+        scratch = make_scratch()
+        try:
+            with archive.reader(timeout_s=math.inf) as reader:
+                cut = _cut(reader, work)
+                made = segment.write(
+                    scratch,
+                    reader,
+                    work.parts,
+                    archive.folder,
+                    number,
+                    plans=work.plans or _plans(reader, work.parts),
+                    keep=f"NOT ({work.without})" + (f" AND seq < {cut}" if work.leave else ""),
+                )
+            return made, cut
+        finally:
+            scratch.close()
+
     try:
-        with archive.reader(timeout_s=math.inf) as reader:
-            cut = _cut(reader, work)
-            made = segment.write(
-                scratch,
-                reader,
-                work.parts,
-                archive.folder,
-                number,
-                plans=work.plans or _plans(reader, work.parts),
-                keep=f"NOT ({work.without})" + (f" AND seq < {cut}" if work.leave else ""),
-            )
+        made, cut = _apart(write, nice=_niceness(archive))
     except BaseException:
         # Of the disk's space in particular: half a segment would hold it until the next opening.
         remove_files(archive.folder, number)
         raise
-    finally:
-        scratch.close()
 
     def change(connection: duckdb.DuckDBPyConnection) -> list[Fresh]:
         tables = list(work.also(connection)) if work.also is not None else []
@@ -105,6 +118,20 @@ def do(archive: Archive, make_scratch: Callable[[], Scratch], work: Work) -> Non
         by=[made] if made is not None else [],
         also=change,
     )
+
+
+def _apart(write: Callable[[], T], *, nice: int) -> T:
+    """Call it in a thread of its own that gives way, as the engine's threads that it starts do.
+
+    The thread that swaps holds up the loader meanwhile, so it must not be the one that gives way.
+    """
+    with ThreadPoolExecutor(1, "settling", initializer=lambda: give_way(nice)) as thread:
+        return thread.submit(write).result()
+
+
+def _niceness(archive: Archive) -> int:
+    """Loading goes first, until much waits to be settled: then both get their share."""
+    return NICE if len(archive.layout().fresh) <= _MANY_TABLES else niceness()
 
 
 def _next(archive: Archive, *, idle: bool) -> Work | None:
@@ -209,7 +236,8 @@ def _cut(reader: Reader, work: Work) -> int:
         f"SELECT min(seq) AS seq FROM (SELECT seq FROM ({relation.events(work.parts)})"  # noqa: S608
         f" ORDER BY seq DESC LIMIT {work.leave})"
     )
-    return int(found["seq"])
+    # All of them may have been deleted.
+    return int(found["seq"] or work.parts.fresh[-1].first_seq)
 
 
 def _leave_fresh(connection: duckdb.DuckDBPyConnection, tables: Sequence[Fresh], cut: int) -> Fresh:

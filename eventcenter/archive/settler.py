@@ -18,8 +18,8 @@ from eventcenter.archive.segment import Scratch
 from eventcenter.priority import give_way
 
 _log = structlog.get_logger("settler")
-NICE: Final = 15
-"""Of all that works on archives in the background."""
+NICE: Final = 10
+"""Of all that works on archives in the background: as the loader, which waits for what they hold."""
 _LOOK_AGAIN_S: Final = 0.5
 _RETRY_S: Final = 60.0
 _IDLE_S: Final = 10.0
@@ -56,7 +56,7 @@ class _Looked:
 
 
 class Settler:
-    """Settles, merges and promotes, a step at a time, with the lowest priority of all in the server."""
+    """Settles, merges and promotes, a step at a time."""
 
     def __init__(self, archives: Archives, *, memory_bytes: int, disk_floor_bytes: int = 0) -> None:
         """`memory_bytes` is for sorting; what does not fit spills to disk."""

@@ -28,7 +28,7 @@ class _Known:
 
 @dataclass(frozen=True, kw_only=True)
 class _Snapshot:
-    version: int
+    version: int | str
     tokens: dict[str, _Known]
     """By the hash of the token."""
     buses: frozenset[tuple[str, str]]
@@ -98,7 +98,7 @@ def unknown_token() -> Unauthenticated:
     return Unauthenticated("The token is not accepted.", rule=_TOKEN_RULE, remedy=_TOKEN_REMEDY)
 
 
-def _everything(session: Session, version: int, known: Mapping[str, _Known]) -> _Snapshot:
+def _everything(session: Session, version: int | str, known: Mapping[str, _Known]) -> _Snapshot:
     # A token never changes but by its revocation, so what is known of the live ones need not be read again.
     live = session.scalars(select(Token.hash).where(Token.revoked_at.is_(None))).all()
     unread = [digest for digest in live if digest not in known]

@@ -49,8 +49,8 @@ class ReadOnlyStore:
         with self._readers.connect() as connection:
             migrations.require_current(connection)
 
-    def data_version(self) -> int:
-        """A number that differs from the one before if any process committed in between; cheap to ask."""
+    def data_version(self) -> int | str:
+        """What differs from the one before if any process committed in between; cheap to ask."""
         with self._sentinel_lock:
             try:
                 if self._readers.dialect.name == "sqlite":
@@ -63,12 +63,13 @@ class ReadOnlyStore:
                     row = raw.cursor().execute("PRAGMA data_version").fetchone()
                     return int(row[0])
                 with self._readers.connect() as connection:
-                    snapshot = text("SELECT txid_snapshot_xmax(txid_current_snapshot())")
-                    return int(connection.execute(snapshot).scalar_one())
+                    # The whole of it: a transaction that began before the newest may commit after it.
+                    snapshot = text("SELECT CAST(txid_current_snapshot() AS text)")
+                    return str(connection.execute(snapshot).scalar_one())
             except DBAPIError as error:
                 raise translate(error) from error
 
-    def version_at_hand(self) -> int | None:
+    def version_at_hand(self) -> int | str | None:
         """`data_version` where it takes microseconds; None where it would be a way to a server and back."""
         return self.data_version() if self._readers.dialect.name == "sqlite" else None
 

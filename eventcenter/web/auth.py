@@ -55,19 +55,19 @@ class _Memory:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._version: int | None = None
+        self._version: int | str | None = None
         self._found: dict[str, _Found] = {}
 
     def knows(self, digest: str) -> bool:
         """Whether it is worth to ask for the store's version."""
         return digest in self._found
 
-    def get(self, digest: str, version: int | None) -> _Found | None:
+    def get(self, digest: str, version: int | str | None) -> _Found | None:
         """What was read when the store was at this very version."""
         with self._lock:
             return self._found.get(digest) if version is not None and version == self._version else None
 
-    def put(self, digest: str, version: int | None, found: _Found) -> None:
+    def put(self, digest: str, version: int | str | None, found: _Found) -> None:
         """Keep what was read after the store had told this version."""
         if version is None:
             return

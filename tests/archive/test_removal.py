@@ -179,6 +179,8 @@ class Stand:
         """Go on with the files as they are at this moment, whatever the open instance has not written yet."""
         self.copies += 1
         copy = self.folder / str(self.copies)
+        # Its folder is made when it is first asked for.
+        self.archive.layout()
         shutil.copytree(self.folder / str(self.copies - 1), copy)
         self.archives.close()
         self.archives = Archives(copy)
