@@ -117,8 +117,9 @@ def _counting(reader: Reader, which: EventFilter, by: By | None, buckets: Bucket
     if pieces.whole is not None:
         counting.add_loose(pieces.whole)
     for micros in pieces.ragged:
-        layout = parts.of_times(reader.layout, which.time_field, micros)
-        counting.add_events(parts.source(layout, which, paths=counting.tests), micros)
+        layout = parts.of_times(parts.of_seqs(reader.layout, 1, reader.last_seq), which.time_field, micros)
+        source = parts.source(layout, which, columns=counting.columns, paths=counting.tests)
+        counting.add_events(source, micros)
     return counting
 
 

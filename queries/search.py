@@ -61,6 +61,7 @@ _PLAIN_TEXT = re.compile(r"[A-Za-z0-9_.:@ -]{2,}")
 """Text that JSON can write only as it is, or by `_ESCAPE`."""
 _ESCAPE = "\\u"
 _FEW_UNITS = 6
+_WORD = re.compile(r"\w+")
 _PLACEHOLDER = re.compile(r"\$(p\d+)")
 _FALSE = "FALSE"
 _KINDS = frozenset({"type", "source", "specversion"})
@@ -423,6 +424,12 @@ class Counting(Statement):
     """What is counted separately; None: all in one."""
     pieces: list[str] = field(default_factory=list)
     cells: list[str] = field(default_factory=list)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of events that `add_events` reads: the engine plans each that a relation has."""
+        named = {*_WORD.findall(" ".join(self.conditions)), self.by, "time", "received_at"}
+        return tuple(name for name in COLUMNS if name in named)
 
     def add_all(self) -> None:
         """Everything, whenever it was."""

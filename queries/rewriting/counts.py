@@ -7,8 +7,11 @@ of its hour or minute as `received_at` and `time`, and how many events it counts
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from eventcenter.archive.archive import Reader
+from eventcenter.archive.index import SegmentIndex
+from eventcenter.archive.manifest import Layout
 from eventcenter.archive.relation import COLUMNS, events
 from eventcenter.archive.rollup import MINUTE_US, hour_of
 from eventcenter.archive.syntax import Tree
@@ -40,6 +43,10 @@ _CELLS: Final = {
     " UNION ALL SELECT bus, source, type, make_timestamptz(received * {minute}),"
     " make_timestamptz(happened * {minute}), events FROM main.rollup_loose",
 }
+
+
+_SEGMENTS: Final[WeakKeyDictionary[SegmentIndex, bool]] = WeakKeyDictionary()
+"""Of segments that are open, which never change: whether an event in them has no time."""
 
 
 class _Other(Exception):
@@ -253,6 +260,16 @@ def _both(one: Tree, other: Tree) -> Tree:
 
 
 def _lacks_time(reader: Reader) -> bool:
-    """Whether an event has no time; the engine knows it of most stretches without a look."""
-    sql = f"SELECT 1 AS one FROM ({events(reader.layout)}) WHERE time IS NULL LIMIT 1"  # noqa: S608 our own
+    """Whether an event has no time."""
+    for segment in reader.layout.segments:
+        known = _SEGMENTS.get(segment.index)
+        if known is None:
+            known = _SEGMENTS[segment.index] = _has_none(reader, Layout(fresh=(), segments=(segment,)))
+        if known:
+            return True
+    return _has_none(reader, Layout(fresh=reader.layout.fresh, segments=()))
+
+
+def _has_none(reader: Reader, layout: Layout) -> bool:
+    sql = f"SELECT 1 AS one FROM ({events(layout, columns=['time'])}) WHERE time IS NULL LIMIT 1"  # noqa: S608
     return bool(reader.rows(sql))
