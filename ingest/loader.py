@@ -72,6 +72,8 @@ class _Journal:
     """Looks behind a backlog for the few blocks of other tenants."""
     passed: set[str] = field(default_factory=set)
     """Tenants of which the scout passed over a block: theirs are loaded in order, by the reader."""
+    file: int = 0
+    """Those before it were released when there was nothing more to read."""
 
     @property
     def name(self) -> str:
@@ -216,6 +218,7 @@ class Loader:
         for damage in batch.damages:
             self._quarantine(damage)
         if not batch.blocks:
+            self._release_passed(journal)
             return bool(batch.damages)
         if batch.bytes > self._batch_bytes // 2:
             # There is a backlog: the next batch is read and split on one processor while this one is
@@ -334,6 +337,13 @@ class Loader:
             self._archives.tenant(tenant).checkpoint()
         except Exception:  # noqa: BLE001 the load that follows says what is wrong
             _log.warning("an archive cannot be checkpointed", tenant=tenant, exc_info=True)
+
+    def _release_passed(self, journal: _Journal) -> None:
+        """All that stands before the reader's file is loaded, also where that file is still empty."""
+        file = journal.reader.next_position.file
+        if file != journal.file:
+            self._release(journal, journal.reader.next_position)
+            journal.file = file
 
     def _release(self, journal: _Journal, through: Position) -> None:
         held = [stuck.first[journal.name] for stuck in self._stuck.values() if journal.name in stuck.first]

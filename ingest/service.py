@@ -12,7 +12,7 @@ import structlog
 import uvicorn
 
 from eventcenter.clock import Clock, SystemClock
-from eventcenter.errors import Unavailable
+from eventcenter.errors import EventCenterError, Unavailable
 from eventcenter.journal import JournalWriter, OutcomeReader
 from eventcenter.settings import Settings
 from eventcenter.store import ReadOnlyStore, Store
@@ -27,6 +27,7 @@ _log = structlog.get_logger(__name__)
 _WRITER = "main"
 _STORE_EVERY_S = 0.2
 _SAY_EVERY = 25
+_REST_EVERY_S = 2.0
 _GRACE_S = 10
 _KEEP_ALIVE_S = 75
 
@@ -83,6 +84,8 @@ class Service:
         outcomes = OutcomeReader(settings.journal_dir, _WRITER)
         committer = Committer(journal, outcomes)
         pool = self.pool = Pool(Limits.of(settings), settings.validation_workers)
+        ended = threading.Event()
+        resting = threading.Thread(target=_let_rest, args=(journal, ended), name="journal", daemon=True)
         try:
             pool.start()
             application = Application(
@@ -100,8 +103,12 @@ class Service:
             if not self._stop.is_set():
                 if self._own_process:
                     _quiet_collector()
+                resting.start()
                 self._server.run(sockets=None if sockets is None else list(sockets))
         finally:
+            ended.set()
+            if resting.is_alive():
+                resting.join()
             pool.close()
             committer.close()
             outcomes.close()
@@ -147,6 +154,14 @@ def run(settings: Settings) -> None:
     for wanted in (signal.SIGINT, signal.SIGTERM):
         signal.signal(wanted, stop)
     service.run()
+
+
+def _let_rest(journal: JournalWriter, ended: threading.Event) -> None:
+    while not ended.wait(_REST_EVERY_S):
+        try:
+            journal.rest()
+        except EventCenterError as error:
+            _log.warning("the journal cannot rest", why=str(error))
 
 
 def uvicorn_config(

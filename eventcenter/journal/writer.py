@@ -19,6 +19,7 @@ from eventcenter.journal.reader import scan_file
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _MEASURE_EVERY_S = 0.25
+_WORTH_A_FILE = 1 << 20
 _PARTS_AT_ONCE = 512
 """Less than the least IOV_MAX of Linux (1024)."""
 _SMALL_GROUP = 256 << 10
@@ -42,12 +43,14 @@ class JournalWriter:
         writer: str = "main",
         max_bytes: int = 4 << 30,
         segment_bytes: int = 64 << 20,
+        quiet_s: float = 10.0,
         zeroed_bytes: int = 16 << 20,
         disk_floor_bytes: int = 0,
     ) -> None:
         """Open (and make) the folder `folder/writer`.
 
-        Where groups are small, files of `zeroed_bytes` (at most a segment) are zeroed ahead.
+        Where groups are small, files of `zeroed_bytes` (at most a segment) are zeroed ahead. `rest` leaves a
+        file in which nothing was written for `quiet_s` seconds.
 
         Raises Conflict where another process writes to it already.
         """
@@ -58,6 +61,7 @@ class JournalWriter:
         self._clock = clock
         self._max_bytes = max_bytes
         self._segment_bytes = segment_bytes
+        self._quiet_s = quiet_s
         self._disk_floor = disk_floor_bytes
         self._mutex = threading.Lock()
         self._lock_file = self._lock()
@@ -68,6 +72,7 @@ class JournalWriter:
         self._offset = 0
         self._zeroed = 0
         self._small_groups = 0
+        self._appended_at = time.monotonic()
         self._header = fmt.encode_file_header(self.journal_id)
         self._ahead = Ahead(
             self._folder,
@@ -105,8 +110,18 @@ class JournalWriter:
             self._write(parts)
             self._size += end - self._offset
             self._offset = end
+            self._appended_at = time.monotonic()
             self._look_ahead(size)
             return positions
+
+    def rest(self) -> None:
+        """Begin another file if nothing came for a while: what is loaded goes away by whole files only."""
+        quiet = time.monotonic() - self._appended_at >= self._quiet_s
+        if quiet and self._offset >= _WORTH_A_FILE and self._mutex.acquire(blocking=False):
+            try:
+                self._next_file()
+            finally:
+                self._mutex.release()
 
     def size(self) -> int:
         """Bytes written in the writer's folder, without zeros; at most a quarter of a second old."""

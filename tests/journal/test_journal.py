@@ -133,6 +133,33 @@ def test_release_keeps_the_newest_file_and_what_was_not_read(tmp_path: Path) -> 
     writer.close()
 
 
+def test_a_file_that_rests_goes_away_when_it_is_read(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path, clock=ManualClock(), quiet_s=0)
+    writer.append([block(b"little\n")])
+    writer.rest()
+    assert len(file_numbers(tmp_path / "main")) == 1, "little is not worth a file"
+    writer.append([block(b"x" * (1 << 20) + b"\n")])
+    writer.rest()
+    writer.rest()
+    assert len(file_numbers(tmp_path / "main")) == 2
+    reader = JournalReader(tmp_path / "main")
+    assert len(reader.read(1 << 30)[0]) == 2
+    assert not reader.read(1 << 30)[0]
+    reader.release(reader.next_position)
+    assert file_numbers(tmp_path / "main") == [2]
+    writer.append([block(b"after\n")])
+    writer.close()
+    assert read_all(tmp_path / "main") == [b"after\n"]
+
+
+def test_a_busy_file_does_not_rest(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path, clock=ManualClock(), quiet_s=60)
+    writer.append([block(b"x" * (1 << 20) + b"\n")])
+    writer.rest()
+    writer.close()
+    assert len(file_numbers(tmp_path / "main")) == 1
+
+
 def test_the_bound_answers_busy_and_heals(tmp_path: Path) -> None:
     writer = JournalWriter(tmp_path, clock=ManualClock(), max_bytes=5000, segment_bytes=1000)
     with pytest.raises(Busy) as caught:
