@@ -11,7 +11,7 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 pytho
 	$(p) -c 'import sys; print("$(p)") if sys.version_info >= (3, 11) else None' 2>/dev/null)))
 JOBS ?= 2
 DEMO ?=
-PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not soak and not bench"
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
 
@@ -21,8 +21,8 @@ help: ## say what can be made
 up: $(VENV)/.compiled ## install, start everything, stop all on Ctrl-C (DEMO=1 also feeds the demo)
 	@exec $(BIN)/eventcenter up $(if $(filter-out 0 no false,$(DEMO)),--demo)
 
-test: $(VENV)/.dev $(VENV)/.compiled ## the tests; those whose browser, node or curl is missing are skipped and say so
-	$(PYTEST)
+test: $(VENV)/.dev $(VENV)/.compiled ## the tests but the longest; what lacks its browser, node or curl is skipped and says so
+	$(PYTEST) -m "not soak and not bench and not long"
 
 check: lint types imports pytest ## what CI runs: ruff, mypy --strict, import-linter, all tests
 
@@ -37,7 +37,7 @@ imports: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 pytest: $(VENV)/.dev $(VENV)/.compiled
-	$(PYTEST)
+	$(PYTEST) -m "not soak and not bench"
 
 soak: $(VENV)/.dev $(VENV)/.compiled ## the long crash tests
 	$(BIN)/python -m pytest -m soak -s -o timeout=0

@@ -37,18 +37,20 @@ class OutcomeWriter:
     def write(self, outcomes: Iterable[Outcome]) -> None:
         """Append; not synced, because after a crash the loader tells it again."""
         data = b"".join(_RECORD.pack(*o.position, o.stored, o.duplicates, o.rejected) for o in outcomes)
-        if self._size + len(data) > _REPLACE_AT:
+        if self._file < 0 or self._size + len(data) > _REPLACE_AT:
             self._replace()
         os.write(self._file, data)
         self._size += len(data)
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._file)
+        # Never twice: the number may be another file's by then.
+        file, self._file = self._file, -1
+        if file >= 0:
+            os.close(file)
 
     def _replace(self) -> None:
-        if self._file >= 0:
-            os.close(self._file)
+        self.close()
         fresh = self._path.with_suffix(".new")
         self._file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC, 0o600)
         self._size = 0
@@ -73,8 +75,7 @@ class OutcomeReader:
         found.extend(self._read())
         if self._replaced():
             found.extend(self._read())
-            os.close(self._file)
-            self._file = -1
+            self.close()
             if self._open():
                 found.extend(self._read())
         return found

@@ -135,7 +135,9 @@ class JournalWriter:
         with self._mutex:
             self._ahead.close()
             self._close_file()
-            os.close(self._lock_file)
+            if self._lock_file >= 0:
+                os.close(self._lock_file)
+                self._lock_file = -1
 
     def _choose_file(self, size: int) -> None:
         """See to it that the group of about `size` bytes goes where it should."""

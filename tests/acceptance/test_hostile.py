@@ -257,6 +257,7 @@ def harmless(browser: Browser, shown: Shown) -> None:
 
 
 @pytest.mark.browser
+@pytest.mark.long
 @pytest.mark.timeout(240)
 def test_no_page_of_the_dashboard_comes_alive(den: Den, tmp_path: Path) -> None:
     delivery = next(

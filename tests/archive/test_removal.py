@@ -551,6 +551,7 @@ def test_a_refused_event_that_names_the_subject_is_found(kept: bytes, named: str
     assert not subject.names_subject(kept.replace(b"ubject", b"abject"), named)
 
 
+@pytest.mark.long
 def test_the_disk_gets_the_space_back(tmp_path: Path) -> None:
     stand = Stand(tmp_path)
     for _ in range(3):

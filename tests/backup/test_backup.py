@@ -51,6 +51,7 @@ def archived(product: Product, token: str) -> int:
     return int(found["events"])
 
 
+@pytest.mark.long
 def test_a_backup_under_load_comes_back_whole(product: Product, tmp_path: Path) -> None:
     writer, viewer = product.token("writer"), product.token("viewer")
     assert product.post("default", lines(0, 500), writer, NDJSON, "?wait=archived")[0] == 200

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Dialog
 from tests.browser.conftest import House, go, settle, visit
 from tests.support.fake_api import HOSTILE
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(240)]
 ATTACK = "<img src=x onerror=window.hacked=1><script>window.hacked=1</script>"
 JUDGE = """() => ({
   hacked: window.hacked === 1,

@@ -12,7 +12,7 @@ from tests.support import javascript
 from tests.support.product import wait_until
 
 Say = Callable[[str], str]
-pytestmark = [pytest.mark.browser, pytest.mark.javascript, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.javascript, pytest.mark.long, pytest.mark.timeout(240)]
 
 
 @pytest.mark.parametrize("locale", ["zh-CN", "en-US"])

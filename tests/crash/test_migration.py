@@ -38,6 +38,7 @@ def former(path: Path) -> None:
         connection.execute("UPDATE buses SET events = events + ? WHERE bus = 'default'", [EVENTS - 23])
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 def test_killed_while_it_migrates_nothing_is_lost(tmp_path: Path) -> None:
     rnd = random.Random(seed_of(20261124))
