@@ -25,8 +25,8 @@ def count(reader: Reader, which: EventFilter) -> int:
 
 def top(reader: Reader, which: EventFilter, by: By, limit: int) -> list[tuple[str, int]]:
     """The most frequent values of `by` with their counts."""
-    found = reader.arrow(*_counting(reader, which, by).top(limit))
-    return list(zip(found["value"].to_pylist(), found["n"].to_pylist(), strict=True))
+    rows = reader.rows(*_counting(reader, which, by).top(limit))
+    return [(row["value"], row["n"]) for row in rows]
 
 
 def series(
