@@ -56,7 +56,7 @@ class Settings:
     loader_batch_bytes: int = 24 * MIB
     archive_memory_bytes: int = 448 * MIB
     archive_open_tenants: int = 16
-    fresh_events: int = 500_000
+    fresh_events: int = 300_000
     settling_memory_bytes: int = 256 * MIB
     retention_every_s: float = 600.0
     query_timeout_s: float = 30.0

@@ -24,7 +24,7 @@ from eventcenter.durable import sync
 from eventcenter.errors import Unavailable
 from eventcenter.journal import Outcome, Position, ReadBlock
 
-FRESH_EVENTS = 500_000
+FRESH_EVENTS = 300_000
 """A table of fresh events is full with so many, if no other number is given."""
 FRESH_BYTES = 512 << 20
 """It is also full with so many bytes of journal lines."""
