@@ -20,6 +20,9 @@ from eventcenter.journal.reader import scan_file
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _MEASURE_EVERY_S = 0.25
 _WORTH_A_FILE = 1 << 20
+_LEAST_FILE = 4 << 20
+_FILES_IN_FLOOR = 4
+"""A file goes when all of it is archived: what it holds must find room in the archive beside it."""
 _PARTS_AT_ONCE = 512
 """Less than the least IOV_MAX of Linux (1024)."""
 _SMALL_GROUP = 256 << 10
@@ -49,6 +52,7 @@ class JournalWriter:
     ) -> None:
         """Open (and make) the folder `folder/writer`.
 
+        Files have `segment_bytes`, or less where little disk is left to the loader below the floor.
         Where groups are small, files of `zeroed_bytes` (at most a segment) are zeroed ahead. `rest` leaves a
         file in which nothing was written for `quiet_s` seconds.
 
@@ -60,6 +64,8 @@ class JournalWriter:
         self._folder.mkdir(exist_ok=True, mode=0o700)
         self._clock = clock
         self._max_bytes = max_bytes
+        if disk_floor_bytes:
+            segment_bytes = min(segment_bytes, max(disk_floor_bytes // _FILES_IN_FLOOR, _LEAST_FILE))
         self._segment_bytes = segment_bytes
         self._quiet_s = quiet_s
         self._disk_floor = disk_floor_bytes
