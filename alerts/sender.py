@@ -12,6 +12,7 @@ import httpx
 
 from alerts.targets import dingtalk
 from alerts.targets.dingtalk import Answer, Request
+from eventcenter.connections import KEPT
 
 TIMEOUT_S: Final = 10.0
 CONNECT_S: Final = 5.0
@@ -23,11 +24,7 @@ def new_transport() -> httpx.BaseTransport:
 
     A bare transport, because a client writes every address to its log, and this one holds the token.
     """
-    return httpx.HTTPTransport(
-        verify=True,
-        trust_env=False,
-        limits=httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=30),
-    )
+    return httpx.HTTPTransport(verify=True, trust_env=False, limits=KEPT)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ import httpx
 import msgspec
 
 from eventcenter.client.wire import decode, problem
+from eventcenter.connections import KEPT
 from eventcenter.errors import InvalidInput, Unavailable
 
 BATCH_BYTES = 4 << 20
@@ -73,6 +74,7 @@ class Sender:
             headers={"Authorization": f"Bearer {token}"},
             timeout=60,
             transport=transport,
+            limits=KEPT,
             # A proxy of the environment is for other machines.
             trust_env=not is_loopback(url),
         )

@@ -41,6 +41,7 @@ from eventcenter.client.answers import (
 from eventcenter.client.filters import EventFilter, wire_time
 from eventcenter.client.wire import decode, problem
 from eventcenter.clock import Clock, SystemClock
+from eventcenter.connections import KEPT
 from eventcenter.errors import Unavailable
 
 T = TypeVar("T")
@@ -67,7 +68,7 @@ class Client:
         self._credential = credential
         self._clock = clock or SystemClock()
         self._http = httpx.Client(
-            base_url=self._base_url, timeout=timeout_s, transport=transport, trust_env=False
+            base_url=self._base_url, timeout=timeout_s, transport=transport, trust_env=False, limits=KEPT
         )
 
     def with_credential(self, credential: str | None) -> Self:

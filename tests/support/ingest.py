@@ -14,6 +14,7 @@ import httpx
 
 from eventcenter.access import OPERATOR, TOKEN_PREFIX, TOKEN_ROLES, credential_hash, new_credential
 from eventcenter.clock import SystemClock
+from eventcenter.connections import KEPT
 from eventcenter.event import Event, decode_line
 from eventcenter.journal import BlockKind, JournalReader, ReadBlock
 from eventcenter.settings import Settings
@@ -38,7 +39,7 @@ class Ingest:
     """Ids by name: `default` (buses default and orders) and `other` (buses default and secret)."""
     tokens: Mapping[tuple[str, str], str]
     """By tenant's name and role; the operator's is ("", "operator")."""
-    client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=PATIENCE_S))
+    client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=PATIENCE_S, limits=KEPT))
 
     def post(
         self,
