@@ -21,6 +21,9 @@ _THREADS = 2
 _SPILL = "4GB"
 """What does not fit into memory may take so much disk, no more: a query must not fill it."""
 _WASTE_BYTES = 64 << 20
+_ROW_GROUP = 4096
+"""What a transaction adds in row groups of its own goes into the file at once, instead of first into the log,
+then, by a checkpoint, into the file. So row groups are smaller than the loader's batches."""
 Also = Callable[[duckdb.DuckDBPyConnection], Iterable[Fresh]]
 
 
@@ -225,9 +228,9 @@ def _connect(folder: Path, memory_bytes: int) -> duckdb.DuckDBPyConnection:
     folder.mkdir(exist_ok=True, mode=0o700)
     (folder / "segments").mkdir(exist_ok=True, mode=0o700)
     path = folder / "main.duckdb"
+    connection = None
     try:
-        return duckdb.connect(
-            str(path),
+        connection = duckdb.connect(
             config={
                 "threads": _THREADS,
                 "memory_limit": f"{memory_bytes}B",
@@ -239,7 +242,13 @@ def _connect(folder: Path, memory_bytes: int) -> duckdb.DuckDBPyConnection:
                 "wal_autocheckpoint": "256MB",
             },
         )
+        # The file takes the place of the instance's own database: only an attached one has a choice of
+        # row groups, and only what bears this name is what every cursor asks.
+        connection.execute(f"ATTACH OR REPLACE {quoted(str(path))} AS memory (ROW_GROUP_SIZE {_ROW_GROUP})")
+        return connection
     except duckdb.IOException as error:
+        if connection is not None:
+            connection.close()
         raise Unavailable(
             "The archive cannot be opened.",
             value=path,
