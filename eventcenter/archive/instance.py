@@ -245,7 +245,6 @@ def _connect(folder: Path, memory_bytes: int) -> duckdb.DuckDBPyConnection:
         # The file takes the place of the instance's own database: only an attached one has a choice of
         # row groups, and only what bears this name is what every cursor asks.
         connection.execute(f"ATTACH OR REPLACE {quoted(str(path))} AS memory (ROW_GROUP_SIZE {_ROW_GROUP})")
-        return connection
     except duckdb.IOException as error:
         if connection is not None:
             connection.close()
@@ -254,6 +253,7 @@ def _connect(folder: Path, memory_bytes: int) -> duckdb.DuckDBPyConnection:
             value=path,
             remedy="see that no other process has it open and that the disk has room",
         ) from error
+    return connection
 
 
 def _lock_down(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:

@@ -117,14 +117,14 @@ def load(
 
 
 def table_of(blocks: Sequence[ReadBlock]) -> pa.Table | None:
-    """The blocks' events as a table, which `load` takes: a part of its work that needs no archive.
+    """The blocks' events with buses and keys, which `load` takes: a part of its work that needs no archive.
 
     None where there are none, or where the blocks are poison, which `load` will say.
     """
-    payloads = [block.block.payload for block in blocks if _has_events(block)]
+    events = [block for block in blocks if _has_events(block)]
     try:
-        return to_table(payloads) if payloads else None
-    except pa.ArrowInvalid:
+        return _named(events) if events else None
+    except ValueError:
         return None
 
 
@@ -222,7 +222,7 @@ def _load(
     )
     if events:
         if table is None or len(blocks) < given:
-            table = to_table([block.block.payload for block in events])
+            table = _named(events)
         _load_events(
             connection, writer, events, table, batch, next_seq=next_seq, last=last, layout=layout, seen=seen
         )
@@ -284,30 +284,24 @@ def _load_events(
     seen: Seen,
 ) -> None:
     """Store a batch's new events; complete `batch`."""
-    counts = np.array([block.block.count for block in blocks])
-    if table.num_rows != counts.sum():
-        raise ValueError(f"{counts.sum()} events were announced, {table.num_rows} lines are there")
-    of_block = np.repeat(np.arange(len(blocks)), counts)
+    of_block = _of_block(blocks)
     received = np.maximum(np.array([block.received_at for block in blocks]), last)[of_block]
-    names = {name: index for index, name in enumerate(dict.fromkeys(b.block.bus for b in blocks))}
-    of_bus = np.array([names[block.block.bus] for block in blocks], np.int32)[of_block]
-    bus = pa.DictionaryArray.from_arrays(pa.array(of_bus), pa.array(list(names), pa.string()))
-    table = table.append_column("bus", bus).append_column("received_at", pa.array(received).cast(_UTC))
-
-    keys = keys_of(table["bus"], table["source"], table["id"])
+    table = table.append_column("received_at", pa.array(received).cast(_UTC))
+    keys = table["key"].to_numpy()
     decided = decide(connection, table, keys, seen)
     keep = decided.keep
     seqs = next_seq + np.cumsum(keep) - 1
     batch.stored, batch.keys = int(keep.sum()), keys[keep]
     if batch.stored:
         current = layout.current.table
-        added = table.append_column("key", pa.array(keys)).append_column("seq", pa.array(seqs))
+        added = table.append_column("seq", pa.array(seqs))
         _insert(
             connection,
             _INSERT.format(table=current),
             added if batch.stored == table.num_rows else added.filter(pa.array(keep)),
         )
-        _count_buses(connection, list(names), of_bus[keep], received[keep])
+        buses = table["bus"].combine_chunks()
+        _count_buses(connection, buses.dictionary.to_pylist(), buses.indices.to_numpy()[keep], received[keep])
         rollup.add(
             connection,
             f"SELECT bus, source, type, time, received_at FROM main.{current} WHERE seq >= {next_seq}",  # noqa: S608
@@ -317,10 +311,29 @@ def _load_events(
     _note_duplicates(connection, table, decided, seqs, writer)
     batch.rejects += [_reused(table, row, _seq(original, seqs)) for row, original in decided.reused.items()]
 
+    counts = np.bincount(of_block, minlength=len(blocks))
     kept = np.bincount(of_block, keep, len(blocks)).astype(int)
     reused = np.bincount(of_block[list(decided.reused)], minlength=len(blocks))
     for i, block in enumerate(blocks):
         batch.counted[block.position] = (int(kept[i]), int(counts[i] - kept[i] - reused[i]), int(reused[i]))
+
+
+def _named(blocks: Sequence[ReadBlock]) -> pa.Table:
+    """The lines of these blocks with `bus` (a dictionary) and `key`. Raises ValueError for other bytes."""
+    table = to_table([block.block.payload for block in blocks])
+    of_block = _of_block(blocks)
+    if table.num_rows != len(of_block):
+        raise ValueError(f"{len(of_block)} events were announced, {table.num_rows} lines are there")
+    names = {name: index for index, name in enumerate(dict.fromkeys(b.block.bus for b in blocks))}
+    of_bus = np.array([names[block.block.bus] for block in blocks], np.int32)[of_block]
+    bus = pa.DictionaryArray.from_arrays(pa.array(of_bus), pa.array(list(names), pa.string()))
+    table = table.append_column("bus", bus)
+    return table.append_column("key", pa.array(keys_of(table["bus"], table["source"], table["id"])))
+
+
+def _of_block(blocks: Sequence[ReadBlock]) -> Numbers:
+    """For each event of these blocks, the place of its block among them."""
+    return np.repeat(np.arange(len(blocks)), [block.block.count for block in blocks])
 
 
 def _count_buses(

@@ -13,8 +13,10 @@ from eventcenter.archive.keys import Keys
 from eventcenter.archive.manifest import Fresh, Layout, Segment
 
 _FIRST_KEYS: Final = 1 << 16
-_BITS_PER_KEY: Final = 27
-"""Twice those of a segment's filter: a false hit here costs a scan of the table's keys."""
+_BITS_PER_KEY: Final = 54
+"""Four times those of a segment's filter: a false hit here costs a look at all the table's keys."""
+_FEW_HITS: Final = 32
+"""As many are looked for among the keys in memory; more are hardly false, and the table is asked at once."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +48,7 @@ class Seen:
     def suspects(self, keys: Keys) -> Suspects:
         """Where these keys may be in the archive; quickest when their lower 32 bits ascend."""
         probes = bloom.Probes.of(keys)
-        fresh = [(one, self._filters[one.number].hits(probes)) for one in self._layout.fresh]
+        fresh = [(one, self._filters[one.number].hits(keys, probes)) for one in self._layout.fresh]
         segments = [(one, *one.index.candidates(keys, probes)) for one in self._layout.segments]
         positions = [found for _, found in fresh] + [found for _, found, _ in segments]
         return Suspects(
@@ -65,7 +67,7 @@ class Seen:
 
     @property
     def nbytes(self) -> int:
-        """Memory of the filters; those of segments are mapped files."""
+        """Memory of keys and filters; those of segments are mapped files."""
         return sum(one.nbytes for one in self._filters.values())
 
     def _read_fresh(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -80,29 +82,36 @@ class Seen:
 
 
 class _Filter:
-    """A Bloom filter that grows by generations, each twice the former one."""
+    """A table's keys behind a Bloom filter that grows by generations, each twice the former one."""
 
     def __init__(self, keys: Keys) -> None:
-        self._generations: list[npt.NDArray[np.uint64]] = []
+        self._generations: list[tuple[npt.NDArray[np.uint64], Keys]] = []
         self._capacity = 0
         self._left = 0
         self.add(keys)
 
     @property
     def nbytes(self) -> int:
-        return sum(words.nbytes for words in self._generations)
+        return sum(words.nbytes + keys.nbytes for words, keys in self._generations)
 
     def add(self, keys: Keys) -> None:
         while len(keys):
             if not self._left:
                 self._capacity = self._left = max(_FIRST_KEYS, 2 * self._capacity, len(keys))
-                self._generations.append(np.zeros(bloom.words_for(self._capacity, _BITS_PER_KEY), np.uint64))
+                words = np.zeros(bloom.words_for(self._capacity, _BITS_PER_KEY), np.uint64)
+                self._generations.append((words, np.empty(self._capacity, np.uint64)))
             now, keys = keys[: self._left], keys[self._left :]
-            bloom.add(self._generations[-1], bloom.Probes.of(now))
+            words, held = self._generations[-1]
+            bloom.add(words, bloom.Probes.of(now))
+            held[self._capacity - self._left :][: len(now)] = now
             self._left -= len(now)
 
-    def hits(self, probes: bloom.Probes) -> Rows:
-        if len(self._generations) == 1:
-            return bloom.hits(self._generations[0], probes)
-        found = [bloom.hits(words, probes) for words in self._generations]
-        return np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
+    def hits(self, keys: Keys, probes: bloom.Probes) -> Rows:
+        """Positions of keys that are in the table; of many, some are perhaps not. `probes` are of `keys`."""
+        found = [bloom.hits(words, probes) for words, _ in self._generations]
+        hits = np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
+        if not 0 < len(hits) <= _FEW_HITS:
+            return hits
+        held = [there for _, there in self._generations]
+        held[-1] = held[-1][: self._capacity - self._left]
+        return hits[[any((each == key).any() for each in held) for key in keys[hits]]]
