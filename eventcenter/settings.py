@@ -54,7 +54,7 @@ class Settings:
     journal_segment_bytes: int = 64 * MIB
     disk_floor_bytes: int = 512 * MIB
     loader_batch_bytes: int = 32 * MIB
-    archive_memory_bytes: int = 448 * MIB
+    archive_memory_bytes: int = 320 * MIB
     archive_open_tenants: int = 16
     fresh_events: int = 300_000
     settling_memory_bytes: int = 256 * MIB

@@ -20,6 +20,7 @@ import threading
 
 import msgspec
 
+from eventcenter.allocator import keep_freed_memory
 from ingest.bindings import Mode, read
 from ingest.validation import Limits, Reject, scanner
 
@@ -81,6 +82,7 @@ def main(descriptor: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Batches make many objects and no cycles: collecting while one is checked is time for nothing.
     gc.disable()
+    keep_freed_memory()
     threading.Thread(target=_load, name="load", daemon=True).start()
     decode = msgspec.msgpack.Decoder(Request).decode
     encode = msgspec.msgpack.Encoder().encode

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from eventcenter import logs, settings
+from eventcenter.allocator import keep_freed_memory
 from eventcenter.cli.parent import end_with
 from eventcenter.errors import EventCenterError
 from eventcenter.settings import Settings
@@ -53,6 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     if chosen.parent is not None:
         end_with(chosen.parent)
+    keep_freed_memory()
     try:
         found = settings.load()
         logs.configure(level=found.log_level, process=chosen.name)
