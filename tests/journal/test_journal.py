@@ -181,6 +181,17 @@ def test_the_disk_floor_answers_storage_full(tmp_path: Path) -> None:
     writer.close()
 
 
+def test_files_are_small_against_the_disk_floor(tmp_path: Path) -> None:
+    # One goes when all of it is archived: until then the archive needs its room beside it.
+    writer = JournalWriter(tmp_path, clock=ManualClock(), disk_floor_bytes=20 << 20)
+    for _ in range(12):
+        writer.append([block(b"x" * (1 << 20))])
+    writer.close()
+    sizes = [path.stat().st_size for path in sorted((tmp_path / "main").glob("*.journal"))]
+    assert len(sizes) >= 3
+    assert max(sizes) <= (5 << 20) + 4096
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_keeps_nothing_of_the_group_and_goes_on(tmp_path: Path) -> None:
     writer = JournalWriter(tmp_path, clock=ManualClock())

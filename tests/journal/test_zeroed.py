@@ -347,7 +347,8 @@ def test_a_full_disk_behind_the_zeros_is_told_and_heals(
 def test_nothing_is_zeroed_at_the_floor_or_the_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer_module, "_ZEROING_PAYS", 1)
     free = shutil.disk_usage(tmp_path).free
-    floor = opened(tmp_path / "floor", zeroed=free, segment_bytes=free, disk_floor_bytes=1)
+    # A file of a fifth of what is free would pass the floor.
+    floor = opened(tmp_path / "floor", zeroed=free, segment_bytes=free, disk_floor_bytes=free // 8 * 7)
     bound = opened(tmp_path / "bound", max_bytes=ZEROED)
     for writer in (floor, bound):
         writer.append([block(b"one")])
