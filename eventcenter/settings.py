@@ -53,8 +53,8 @@ class Settings:
     journal_max_bytes: int = 4 * GIB
     journal_segment_bytes: int = 64 * MIB
     disk_floor_bytes: int = 512 * MIB
-    loader_batch_bytes: int = 32 * MIB
-    archive_memory_bytes: int = 320 * MIB
+    loader_batch_bytes: int = 24 * MIB
+    archive_memory_bytes: int = 256 * MIB
     archive_open_tenants: int = 16
     fresh_events: int = 300_000
     settling_memory_bytes: int = 256 * MIB
@@ -148,7 +148,7 @@ HELP: Mapping[str, str] = {
     "journal_max_bytes": "Bound of the journal; beyond it ingest answers 429.",
     "journal_segment_bytes": "Size at which a new journal file is begun.",
     "disk_floor_bytes": "Free disk space below which ingest answers 507.",
-    "loader_batch_bytes": "Most bytes that the loader moves in one transaction.",
+    "loader_batch_bytes": "Bytes that the loader moves in one transaction; thrice as many of long events.",
     "archive_memory_bytes": "Memory of all open archives together.",
     "archive_open_tenants": "Most archives open at once.",
     "fresh_events": "Events of a tenant that stay in load order before a stretch of them is settled.",

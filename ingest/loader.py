@@ -39,6 +39,10 @@ _RETRY_S = 2.0
 _IDLE_CHECKPOINT_S = 5.0
 _NICE = 10
 _REJECT_BYTES = 256 << 10
+_LEAST_EVENTS = 6_144
+"""In a batch, where there is a backlog: the archive writes more than a row group of it at once for less."""
+_READS_OF_LONG = 2
+"""Times that long events are read further for that."""
 _RETRIED_PARTS = 16
 _LIGHT_BYTES = 2 << 20
 """A tenant with more than this in a batch, or ahead of it, waits for its turn."""
@@ -88,6 +92,12 @@ class _Journal:
 
     def read(self, max_bytes: int) -> _Batch:
         blocks, damages = self.reader.read(max_bytes)
+        for _ in range(_READS_OF_LONG):
+            full = sum(len(block.block.payload) for block in blocks) > max_bytes // 2
+            if not full or sum(block.block.count for block in blocks) >= _LEAST_EVENTS:
+                break
+            more, further = self.reader.read(max_bytes)
+            blocks, damages = blocks + more, damages + further
         by_tenant: dict[str, list[ReadBlock]] = {}
         for block in blocks:
             by_tenant.setdefault(block.block.tenant, []).append(block)
