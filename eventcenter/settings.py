@@ -146,7 +146,7 @@ HELP: Mapping[str, str] = {
     "wait_archived_s": "How long `?wait=archived` waits for the loader, in seconds.",
     "reject_quota_bytes": "Bytes of rejects kept per tenant and hour; beyond it rejects are counted only.",
     "journal_max_bytes": "Bound of the journal; beyond it ingest answers 429.",
-    "journal_segment_bytes": "Size at which a new journal file is begun.",
+    "journal_segment_bytes": "Size at which a new journal file is begun; at most a quarter of the floor.",
     "disk_floor_bytes": "Free disk space below which ingest answers 507.",
     "loader_batch_bytes": "Bytes that the loader moves in one transaction; thrice as many of long events.",
     "archive_memory_bytes": "Memory of all open archives together.",

@@ -60,7 +60,7 @@ class _Batch:
 
     @property
     def bytes(self) -> int:
-        return sum(len(block.block.payload) for block in self.blocks)
+        return _bytes(self.blocks)
 
 
 @dataclass(kw_only=True)
@@ -93,8 +93,8 @@ class _Journal:
     def read(self, max_bytes: int) -> _Batch:
         blocks, damages = self.reader.read(max_bytes)
         for _ in range(_READS_OF_LONG):
-            full = sum(len(block.block.payload) for block in blocks) > max_bytes // 2
-            if not full or sum(block.block.count for block in blocks) >= _LEAST_EVENTS:
+            events = sum(block.block.count for block in blocks)
+            if events >= _LEAST_EVENTS or _bytes(blocks) <= max_bytes // 2:
                 break
             more, further = self.reader.read(max_bytes)
             blocks, damages = blocks + more, damages + further

@@ -172,7 +172,7 @@ def test_what_was_stored_is_seen_from_then_on_over_generations(tmp_path: Path) -
         assert len(seen.suspects(stretch).positions) <= len(stretch) // 50
         seen.extend(stretch)
     assert len(seen.suspects(stored).positions) == len(stored)
-    assert small < seen.nbytes < 32 * len(stored)
+    assert small < seen.nbytes < 24 * len(stored)
 
 
 def test_only_new_tables_are_read_and_dropped_ones_forgotten(tmp_path: Path) -> None:
