@@ -72,6 +72,8 @@ class _Journal:
     outcomes: OutcomeWriter
     ahead: Future[_Batch] | None = None
     """What is being read while the batch before is loaded."""
+    behind: bool = False
+    """Whether more waited than fits in a load when it was looked at last."""
     scout: JournalScout | None = None
     """Looks behind a backlog for the few blocks of other tenants."""
     passed: set[str] = field(default_factory=set)
@@ -210,6 +212,10 @@ class Loader:
         """Tenants whose archive cannot be loaded at the moment."""
         return list(self._stuck)
 
+    def behind(self) -> bool:
+        """Whether events come faster than they are archived, or did and still wait."""
+        return any(journal.behind for journal in list(self._journals.values()))
+
     def journal_bytes(self) -> int:
         """Bytes that stand in all journal files; what is zeroed ahead does not count."""
         return sum(used_bytes(journal.folder) for journal in list(self._journals.values()))
@@ -225,14 +231,14 @@ class Loader:
 
     def _load_next(self, journal: _Journal) -> bool:
         batch = journal.next_batch(self._batch_bytes)
+        journal.behind = batch.bytes > self._batch_bytes // 2
         for damage in batch.damages:
             self._quarantine(damage)
         if not batch.blocks:
             self._release_passed(journal)
             return bool(batch.damages)
-        if batch.bytes > self._batch_bytes // 2:
-            # There is a backlog: the next batch is read and split on one processor while this one is
-            # loaded on the other.
+        if journal.behind:
+            # The next batch is read and split on one processor while this one is loaded on the other.
             journal.ahead = self._readers.submit(journal.read_ahead, self._batch_bytes)
         self._oldest = {tenant: theirs[0].received_at for tenant, theirs in batch.by_tenant.items()}
         heavy = {tenant for tenant, theirs in batch.by_tenant.items() if _bytes(theirs) > _LIGHT_BYTES}

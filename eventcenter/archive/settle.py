@@ -77,6 +77,11 @@ def waiting_events(archive: Archive) -> int:
     return _fresh_events(archive, waiting) if _can_settle(archive, waiting) else 0
 
 
+def much_waits(layout: Layout) -> bool:
+    """Whether settling can wait for a quiet moment no longer."""
+    return len(layout.fresh) > _MANY_TABLES
+
+
 def do(archive: Archive, make_scratch: Callable[[], Scratch], work: Work) -> None:
     """Replace the work's parts by a segment, within `archive.upkeep`."""
     number = archive.next_segment_number()
@@ -131,7 +136,7 @@ def _apart(write: Callable[[], T], *, nice: int) -> T:
 
 def _niceness(archive: Archive) -> int:
     """Loading goes first, until much waits to be settled: then both get their share."""
-    return NICE if len(archive.layout().fresh) <= _MANY_TABLES else niceness()
+    return niceness() if much_waits(archive.layout()) else NICE
 
 
 def _next(archive: Archive, *, idle: bool) -> Work | None:

@@ -3,7 +3,7 @@
 import shutil
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -58,11 +58,22 @@ class _Looked:
 class Settler:
     """Settles, merges and promotes, a step at a time."""
 
-    def __init__(self, archives: Archives, *, memory_bytes: int, disk_floor_bytes: int = 0) -> None:
-        """`memory_bytes` is for sorting; what does not fit spills to disk."""
+    def __init__(
+        self,
+        archives: Archives,
+        *,
+        memory_bytes: int,
+        disk_floor_bytes: int = 0,
+        loading: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`memory_bytes` is for sorting; what does not fit spills to disk.
+
+        While `loading()`, only archives in which much waits are settled: what is received goes first.
+        """
         self._archives = archives
         self._memory_bytes = memory_bytes
         self._disk_floor_bytes = disk_floor_bytes
+        self._loading = loading
         self._making = threading.Lock()
         self._progress: dict[str, Progress] = {}
         self._since: dict[str, float] = {}
@@ -123,7 +134,7 @@ class Settler:
             self._looked[tenant] = before
             return False
         self._note(tenant, archive)
-        if not self._has_room():
+        if not self._has_room() or (self._loading() and not settle.much_waits(look.layout)):
             return False
         worked = settle.step(archive, self.scratch, idle=idle)
         if worked:

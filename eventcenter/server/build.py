@@ -83,6 +83,7 @@ class Server:
             self.archives,
             memory_bytes=settings.settling_memory_bytes,
             disk_floor_bytes=settings.disk_floor_bytes,
+            loading=self.loader.behind,
         )
         self.retention = Retention(
             store=self.store,

@@ -124,3 +124,29 @@ def test_an_archive_is_looked_at_again_only_when_something_changed(
     assert settled() == 1
     assert settled() == 0
     assert settler.progress["t"].waiting_events == 0
+
+
+def test_events_that_still_come_go_first_until_many_tables_wait(
+    archives: Archives, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settle, "LEAST_SETTLED", 1)
+    behind = True
+    settler = Settler(archives, memory_bytes=256 << 20, loading=lambda: behind)
+    archive = archives.tenant("t")
+
+    def load_tables(places: range) -> None:
+        for place in places:
+            load(archives, place)
+            archive.rotate()
+
+    load_tables(range(1, 10))
+    assert not settler.step()
+    assert settler.progress["t"].waiting_events == 9
+    behind = False
+    assert settler.step()
+    while settler.step():
+        pass
+    assert settler.progress["t"].waiting_events == 0
+    behind = True
+    load_tables(range(10, 30))
+    assert settler.step()

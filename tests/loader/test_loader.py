@@ -228,8 +228,12 @@ def test_a_backlog_is_read_ahead_and_stays_in_order(house: House) -> None:
         house.send("a" if number % 3 else "b", number, number)
         if number == 30:
             house.send_raw("a", b"poison\n", 1)
+    assert not loader.behind()
+    assert loader.step()
+    assert loader.behind()
     while loader.step():
         pass
+    assert not loader.behind()
     assert house.ids("a") == [str(number) for number in range(60) if number % 3]
     assert house.ids("b") == [str(number) for number in range(60) if number % 3 == 0]
     assert len(house.archives.tenant("a").query("SELECT * FROM rejects")) == 1
