@@ -135,7 +135,9 @@ def rounds(
                     assert status == 200, "with only the server killed, every post still answers 200"
                 begun = time.monotonic()
                 product.start(*down)
-                slowest = max(slowest, time.monotonic() - begun)
+                ready = time.monotonic() - begun
+                slowest = max(slowest, ready)
+                print(f"round {kills}: {' and '.join(down)} killed, ready after {ready:.1f} s", flush=True)
         finally:
             stop.set()
             for thread in clients:
