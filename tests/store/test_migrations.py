@@ -12,6 +12,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from eventcenter.errors import Unavailable
 from eventcenter.settings import Settings
 from eventcenter.store import Store, migrations
+from eventcenter.store.migrations import steps
 from eventcenter.store.models import Base
 
 
@@ -27,6 +28,10 @@ def test_metadata_and_migrated_schema_are_equal(tmp_path: Path) -> None:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
     engine.dispose()
+
+
+def test_the_schema_that_is_looked_for_is_that_of_the_last_step() -> None:
+    assert max(steps.known()) == migrations.HEAD
 
 
 def test_opening_again_changes_nothing(tmp_path: Path) -> None:
@@ -48,7 +53,7 @@ def test_a_store_of_a_newer_version_is_refused(tmp_path: Path, opening: object) 
         opening(settings)
     assert "newer version" in caught.value.detail
     assert caught.value.value == "9999"
-    assert migrations.head() in str(caught.value)
+    assert migrations.HEAD in str(caught.value)
 
 
 def test_a_failed_migration_leaves_the_database_as_it_was(tmp_path: Path) -> None:
