@@ -145,10 +145,11 @@ def rounds(
         assert not sent.refused, sent.refused
         assert len(sent.answered) > 100, product.log("ingest")
         print(f"{kills} kills; ready after {slowest:.1f} s at most")
-        assert slowest < ready_s
         _check_events(product, reader, sent)
         _check_parts(product, kills)
         _check_deliveries(product, reader, robot, kills)
+        # Last: what was lost matters more than what was late.
+        assert slowest < ready_s
 
 
 def _make_rule(product: Product, admin: str, base_url: str) -> None:
