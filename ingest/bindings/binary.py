@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -38,9 +38,19 @@ def line_of_binary(headers: Headers, body: bytes, limits: Limits) -> bytes:
     if line is not None:
         return line
     check_size(len(body), limits)
-    line = encode_line(event_of_binary(headers, body, limits))
-    check_size(len(line), limits)
-    return line
+    return _exact_line(attributes_of(headers), body, limits)
+
+
+def line_of_attributes(members: Mapping[str, object], body: bytes, limits: Limits) -> bytes:
+    """The journal line of attributes that were read already and of the data as a body.
+
+    Raises InvalidInput, TooLarge.
+    """
+    line = _quick_line_of(members, body, limits)
+    if line is not None:
+        return line
+    check_size(len(body), limits)
+    return _exact_line(members, body, limits)
 
 
 def quick_line(headers: Headers, body: bytes, limits: Limits) -> bytes | None:
@@ -69,9 +79,14 @@ def quick_line(headers: Headers, body: bytes, limits: Limits) -> bytes | None:
         return None
     if media_type is not None:
         members["datacontenttype"] = media_type
+    return _quick_line_of(members, body, limits)
+
+
+def _quick_line_of(members: Mapping[str, object], body: bytes, limits: Limits) -> bytes | None:
     data, kind = b"", None
     if body:
-        if media_type is None or not is_json_type(media_type):
+        media_type = members.get("datacontenttype")
+        if not isinstance(media_type, str) or not is_json_type(media_type):
             return None
         try:
             quick.checked_json(body, limits.max_nesting - 1)
@@ -93,10 +108,19 @@ def event_of_binary(headers: Headers, body: bytes, limits: Limits) -> Event:
 
     JSON data that is not JSON by its grammar is kept as text: `data_kind` says so. Raises InvalidInput.
     """
-    members = attributes_of(headers)
+    return _event_of(attributes_of(headers), body, limits)
+
+
+def _event_of(members: Mapping[str, object], body: bytes, limits: Limits) -> Event:
     attributes = check_attributes(members, limits)
     data, kind = data_of(body, attributes.datacontenttype or "", limits)
     return event_of(attributes, data, kind)
+
+
+def _exact_line(members: Mapping[str, object], body: bytes, limits: Limits) -> bytes:
+    line = encode_line(_event_of(members, body, limits))
+    check_size(len(line), limits)
+    return line
 
 
 def attributes_of(headers: Headers) -> dict[str, object]:
