@@ -2,7 +2,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up test check lint types imports pytest soak bench screenshots lock clean bytecode
+.PHONY: help up test check lint types imports pytest soak bench screenshots lock clean bytecode \
+	rocketmq rocketmq-down rocketmq-jars
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,6 +12,11 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 pytho
 	$(p) -c 'import sys; print("$(p)") if sys.version_info >= (3, 11) else None' 2>/dev/null)))
 JOBS ?= 2
 DEMO ?=
+# Where `make rocketmq` listens: those that its clients expect.
+NAMESERVER_PORT := 9876
+BROKER_PORT := 10911
+GRPC_PORT := 8081
+REMOTING_PORT := 8080
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 # Bytecode is written also where the environment tells Python not to: without it a process starts in three times the
 # time, also after a crash.
@@ -19,7 +25,7 @@ UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate
 	--no-emit-index-url --no-header --no-annotate
 
 help: ## say what can be made
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 up: bytecode ## install, start everything, stop all on Ctrl-C (DEMO=1 also feeds the demo)
 	@exec $(BIN)/eventcenter up $(if $(filter-out 0 no false,$(DEMO)),--demo)
@@ -50,6 +56,16 @@ bench: $(VENV)/.dev bytecode ## the benchmarks; they print ratios
 
 screenshots: $(VENV)/.dev ## every page, light and dark, empty and full, both languages
 	$(BIN)/python -m tests.browser.screenshots $(SHOTS)
+
+rocketmq: $(VENV)/.made ## start a RocketMQ for development in the background, with topic and group (needs Java and Maven)
+	@$(BIN)/python -m tests.support.rocketmq up --nameserver=$(NAMESERVER_PORT) --broker=$(BROKER_PORT) \
+		--grpc=$(GRPC_PORT) --remoting=$(REMOTING_PORT)
+
+rocketmq-down: $(VENV)/.made ## stop it and remove its messages
+	@$(BIN)/python -m tests.support.rocketmq down
+
+rocketmq-jars: $(VENV)/.made
+	@$(BIN)/python -m tests.support.rocketmq fetch
 
 lock: $(VENV)/.dev ## make requirements/*.txt again from requirements/*.in
 	$(BIN)/pip install --quiet uv

@@ -1,17 +1,22 @@
-"""Tests marked `browser`, `javascript` or `curl` need a program that not every machine has.
+"""Tests marked `browser`, `javascript`, `curl` or `rocketmq` need a program that not every machine has.
 
-Without it they are skipped and say why; EVENTCENTER_REQUIRE=browser,javascript,curl (CI) makes it fail.
+Without it they are skipped and say why; EVENTCENTER_REQUIRE=browser,javascript,curl,rocketmq (CI) makes it
+fail.
 """
 
 import os
 import shutil
+from collections.abc import Iterator
 
 import pytest
+
+from tests.support.rocketmq import Broker, Unavailable, fetch, running
 
 PROGRAMS = {
     "browser": ("chromium", "chromium-browser", "google-chrome", "chrome"),
     "javascript": ("node",),
     "curl": ("curl",),
+    "rocketmq": ("java",),
 }
 
 
@@ -33,3 +38,19 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if required(part):
             pytest.fail(message)
         pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def rocketmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A real RocketMQ, one for all tests of this process: let each test make topics and groups of its own.
+
+    A test that kills it starts it again. Fetching its jars may take a minute, once on each machine.
+    """
+    try:
+        fetch()
+    except Unavailable as error:
+        if required("rocketmq"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+    with running(tmp_path_factory.mktemp("rocketmq")) as broker:
+        yield broker

@@ -1,0 +1,81 @@
+"""The jars of RocketMQ, fetched by Maven once and kept for all checkouts of this user."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+VERSION = "5.5.0"
+_POM = Path(__file__).with_name("pom.xml")
+_PATIENCE_S = 600
+
+
+class Unavailable(Exception):
+    """This machine lacks what a RocketMQ needs; says what."""
+
+
+def java() -> str:
+    """The path of Java; raises Unavailable."""
+    return _program("java", "RocketMQ needs it: install Java 17 (Debian: openjdk-17-jre-headless)")
+
+
+def library() -> Path:
+    """The folder of the jars: ROCKETMQ_LIB, or one in the user's cache.
+
+    The name does not begin with EVENTCENTER_, as Event Center refuses settings that it does not know.
+    """
+    if given := os.environ.get("ROCKETMQ_LIB"):
+        return Path(given).absolute()
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "eventcenter" / f"rocketmq-{VERSION}"
+
+
+def fetch() -> Path:
+    """The folder of the jars, filled by Maven if it is not there; raises Unavailable.
+
+    It takes its name only when it is complete, and of several processes only one fetches.
+    """
+    folder = library()
+    if folder.is_dir():
+        return folder
+    maven = _program(
+        "mvn", "it fetches RocketMQ's jars: install Maven, or set ROCKETMQ_LIB to a folder of them"
+    )
+    java()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(folder.name + ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.is_dir():
+            unfinished = folder.with_name(folder.name + ".unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            _copy(maven, unfinished)
+            unfinished.rename(folder)
+    return folder
+
+
+def _copy(maven: str, into: Path) -> None:
+    command = [
+        maven,
+        "--quiet",
+        "--batch-mode",
+        "--strict-checksums",
+        f"--file={_POM}",
+        f"-Drocketmq.version={VERSION}",
+        "dependency:copy-dependencies",
+        "-DincludeScope=runtime",
+        f"-DoutputDirectory={into}",
+    ]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_S, check=False)
+    except subprocess.TimeoutExpired:
+        raise Unavailable(f"Maven did not fetch RocketMQ {VERSION} within {_PATIENCE_S} s") from None
+    if done.returncode:
+        raise Unavailable(f"Maven cannot fetch RocketMQ {VERSION}:\n{(done.stdout + done.stderr)[-2000:]}")
+
+
+def _program(name: str, use: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        raise Unavailable(f"{name} is not on the PATH; {use}")
+    return found
