@@ -57,7 +57,7 @@ bench: $(VENV)/.dev bytecode ## the benchmarks; they print ratios
 screenshots: $(VENV)/.dev ## every page, light and dark, empty and full, both languages
 	$(BIN)/python -m tests.browser.screenshots $(SHOTS)
 
-rocketmq: $(VENV)/.made ## start a RocketMQ for development in the background, with topic and group (needs Java and Maven)
+rocketmq: $(VENV)/.made ## start a RocketMQ for development in the background; needs Java and Maven
 	@$(BIN)/python -m tests.support.rocketmq up --nameserver=$(NAMESERVER_PORT) --broker=$(BROKER_PORT) \
 		--grpc=$(GRPC_PORT) --remoting=$(REMOTING_PORT)
 

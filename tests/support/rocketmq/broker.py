@@ -325,8 +325,8 @@ class Broker:
     def _known(self) -> bool:
         """Whether the NameServer knows the broker, which is told to make itself known if not.
 
-        When it starts it often does so before it has looked whether the NameServer is there, in vain, and again
-        after ten seconds only. It also does so when its permissions, here its usual ones, are set.
+        When it starts it often does so in vain, before it has looked whether the NameServer is there, and
+        again only after ten seconds. It also does so when its permissions are set: here to its usual ones.
         """
         # The answer is not JSON: it has numbers as keys.
         if f'"{_HOST}:{self.ports.broker}"'.encode() in ask(self.ports.nameserver, CLUSTER).body:
