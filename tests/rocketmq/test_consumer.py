@@ -329,10 +329,10 @@ def test_a_huge_message(proxy: Proxy, inbox: Inbox) -> None:
 
 
 def test_telemetry_that_breaks_is_opened_again_at_once(proxy: Proxy, inbox: Inbox) -> None:
-    with consuming(proxy, inbox):
+    with consuming(proxy, inbox) as consumer:
         for times in (1, 2, 3):
             proxy.wait(lambda times=times: len(proxy.settings) == times, 2)
-            wait(lambda times=times: proxy.polls >= times)
+            wait(lambda: consumer.health().receiving)
             proxy.forget_clients()
             proxy.break_telemetry()
         proxy.wait(lambda: len(proxy.settings) == 4, 2)

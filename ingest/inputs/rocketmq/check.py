@@ -148,7 +148,7 @@ def _shakes_hands(address: Address, server: Server | None, *, verified: bool) ->
     """Why no TLS connection can be made; None where one can."""
     tls = None if server is None else server.tls
     context = ssl.create_default_context(
-        cadata=None if tls is None or tls.ca is None else tls.ca.decode("ascii", "replace")
+        cadata=None if tls is None or tls.ca is None else tls.ca.decode("ascii")
     )
     if not verified:
         context.check_hostname = False

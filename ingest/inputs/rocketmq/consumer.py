@@ -143,9 +143,9 @@ class Consumer:
                 unknown.add(subscription.topic)
             if self._ended.is_set():
                 return False
-        for topic, error in problems.items():
-            if str(error) != str(self._problems.get(topic)):
-                _log.warning("no route", topic=topic, why=str(error))
+        for topic, problem in problems.items():
+            if str(problem) != str(self._problems.get(topic)):
+                _log.warning("no route", topic=topic, why=str(problem))
         with self._lock:
             self._problems = problems
         self._end([each for each in self._receivers if each not in wanted and each.topic not in unknown], 5.0)

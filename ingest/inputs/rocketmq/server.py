@@ -1,6 +1,7 @@
 """What is known about a RocketMQ cluster before it is asked, and what is wanted from it."""
 
 import re
+import ssl
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -49,6 +50,17 @@ class Tls:
     """The certificates to trust (PEM); None: those that gRPC brings with it."""
     name: str | None = None
     """The name that the server's certificate must have, where it is not the address's."""
+
+    def __post_init__(self) -> None:
+        if self.ca is not None:
+            try:
+                ssl.create_default_context(cadata=self.ca.decode("ascii"))
+            except (ssl.SSLError, ValueError) as error:
+                raise InvalidInput(
+                    f"The authority's certificate cannot be read ({error}).",
+                    rule="certificates in PEM: -----BEGIN CERTIFICATE----- and what follows",
+                    remedy="give the file that the cluster's operator has for clients",
+                ) from error
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
