@@ -310,6 +310,14 @@ def test_an_expired_handle_is_no_error(proxy: Proxy, inbox: Inbox) -> None:
     assert [message.delivery_attempt for message in inbox.messages] == [1, 2]
 
 
+def test_one_word_for_all_expired_handles(proxy: Proxy, inbox: Inbox) -> None:
+    proxy.answers["AckMessage"] = deque([status(definition.INVALID_RECEIPT_HANDLE)])
+    proxy.put("events", b"body")
+    with consuming(proxy, inbox) as consumer:
+        wait(lambda: consumer.health().counts.expired == 1)
+        assert consumer.health().counts.acknowledged == 0
+
+
 def test_unknown_commands_are_ignored(proxy: Proxy, inbox: Inbox) -> None:
     unknown = service.TelemetryCommand.FromString(b"\xa2\x06\x03abc")
     other = service.TelemetryCommand(print_thread_stack_trace_command={"nonce": "1"})

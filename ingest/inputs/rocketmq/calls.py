@@ -12,13 +12,21 @@ from typing import Any
 from eventcenter.clock import Clock
 from eventcenter.errors import EventCenterError
 from ingest.inputs.rocketmq.address import Address
-from ingest.inputs.rocketmq.refusals import MULTIPLE_RESULTS, OK, About, of_failure, of_status
+from ingest.inputs.rocketmq.refusals import (
+    INVALID_RECEIPT_HANDLE,
+    MULTIPLE_RESULTS,
+    OK,
+    About,
+    of_failure,
+    of_status,
+)
 from ingest.inputs.rocketmq.server import Server, Subscription
 from ingest.inputs.rocketmq.stubs import Stub, definition, grpc, service
 
 _VERSION = "5.1.2"
 """Of the protocol's stubs."""
 _SCHEMES = {4: definition.IPv4, 6: definition.IPv6, None: definition.DOMAIN_NAME}
+_ANSWERED = {OK, MULTIPLE_RESULTS, INVALID_RECEIPT_HANDLE}
 _OPTIONS: tuple[tuple[str, int], ...] = (
     # Messages are as large as the brokers allow.
     ("grpc.max_receive_message_length", -1),
@@ -174,7 +182,14 @@ class Calls:
             group=self._group, topic=self.topic(subscription.topic), entries=entries
         )
         answer = self._ask(self._stub.AckMessage, request, timeout_s, self.about(subscription))
-        return [] if answer.status.code == OK else list(answer.entries)
+        code = answer.status.code
+        if code == INVALID_RECEIPT_HANDLE and not answer.entries:
+            # One word for all of them.
+            return [
+                service.AckMessageResultEntry(receipt_handle=entry.receipt_handle, status=answer.status)
+                for entry in entries
+            ]
+        return [] if code == OK else list(answer.entries)
 
     def close(self) -> None:
         """End the connection; calls under way fail."""
@@ -189,7 +204,7 @@ class Calls:
             raise of_status(definition.INTERNAL_ERROR, str(closed), about) from closed
         status = answer.status
         has_results = len(getattr(answer, "entries", ())) > 0
-        if status.code not in {OK, MULTIPLE_RESULTS} and not has_results:
+        if status.code not in _ANSWERED and not has_results:
             raise of_status(status.code, status.message, about)
         return answer
 

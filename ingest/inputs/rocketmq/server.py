@@ -72,6 +72,14 @@ class Server:
     credentials: Credentials | None = None
     tls: Tls | None = None
 
+    def __post_init__(self) -> None:
+        if not self.addresses:
+            raise InvalidInput(
+                "No address is given.",
+                rule="a server has the address of one proxy or more",
+                remedy="give host:port of a proxy",
+            )
+
     @classmethod
     def at(
         cls,
