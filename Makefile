@@ -69,8 +69,8 @@ rocketmq-jars: $(VENV)/.made
 
 lock: $(VENV)/.dev ## make requirements/*.txt again from requirements/*.in
 	$(BIN)/pip install --quiet uv
-	$(UV) requirements/runtime.in requirements/build.in -o requirements/runtime.txt
-	$(UV) requirements/dev.in requirements/build.in -o requirements/dev.txt
+	$(UV) requirements/runtime.in requirements/rocketmq.in requirements/build.in -o requirements/runtime.txt
+	$(UV) requirements/dev.in requirements/rocketmq.in requirements/build.in -o requirements/dev.txt
 	$(UV) requirements/bench.in --constraints requirements/dev.txt -o requirements/bench.txt
 
 clean: ## remove the virtual environment and what tools leave behind; never the data

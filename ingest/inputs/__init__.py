@@ -1,0 +1,1 @@
+"""What brings events in beside HTTP, one package for each kind of server."""

@@ -1,0 +1,165 @@
+"""Tries a server's settings before anything depends on them."""
+
+import contextlib
+import socket
+import ssl
+from collections.abc import Iterator
+from typing import Any
+
+from eventcenter.clock import Clock, SystemClock
+from eventcenter.errors import EventCenterError, InvalidInput, Unavailable
+from ingest.inputs.rocketmq.address import PROXY_PORT, Address
+from ingest.inputs.rocketmq.calls import Calls, Identity, raised
+from ingest.inputs.rocketmq.refusals import OK, of_status
+from ingest.inputs.rocketmq.remoting import asked_of
+from ingest.inputs.rocketmq.server import Group, Options, Server
+from ingest.inputs.rocketmq.stubs import grpc
+
+_TIMEOUT_S = 3.0
+_TRUST = "give the certificate of the authority that signed the proxy's, or none where a public one did"
+_PROXY = (
+    f"give a proxy's host and its grpcServerPort, {PROXY_PORT} by default; "
+    "where there is none, start one: mqproxy -n NAMESERVER:9876"
+)
+
+
+def check(
+    server: Server, group: Group, *, options: Options | None = None, clock: Clock | None = None
+) -> None:
+    """Whether the first proxy that answers knows topics and group, and lets us read; receives nothing.
+
+    Raises the EventCenterError that says what to change.
+    """
+    options = options or Options(request_s=_TIMEOUT_S)
+    identity = Identity.new(group.name)
+    failures: list[EventCenterError] = []
+    for address in server.addresses:
+        # Sockets tell why nothing answers; gRPC only that it does not.
+        calls = Calls(server, address, identity, clock or SystemClock())
+        try:
+            _check(calls, group, options)
+        except Unavailable as error:
+            failures.append(diagnosed(server, address) or error)
+        else:
+            return
+        finally:
+            calls.close()
+    raise failures[0]
+
+
+def _check(calls: Calls, group: Group, options: Options) -> None:
+    for subscription in group.subscriptions:
+        calls.route(subscription, options.request_s)
+    with _settled(calls, group, options):
+        calls.heartbeat(options.request_s)
+    with contextlib.suppress(EventCenterError):
+        calls.goodbye(options.request_s)
+
+
+@contextlib.contextmanager
+def _settled(calls: Calls, group: Group, options: Options) -> Iterator[None]:
+    """A telemetry stream whose settings the proxy took."""
+    settings = calls.settings(group.subscriptions, request_s=options.request_s, poll_s=options.poll_s)
+    about = calls.about()
+    stream: Any = calls.telemetry(settings, 4 * options.request_s)
+    try:
+        for command in stream:
+            if command.status.code not in {OK, 0}:
+                raise of_status(command.status.code, command.status.message, about)
+            if command.HasField("settings"):
+                break
+        else:
+            raise Unavailable(
+                f"The proxy at {calls.address} does not take the settings.",
+                remedy="look at the proxy's log",
+            )
+        yield
+    except grpc.RpcError as failure:
+        error = raised(failure, about)
+        if error is not None:
+            raise error from failure
+    finally:
+        stream.cancel()
+
+
+def diagnosed(server: Server, address: Address) -> EventCenterError | None:
+    """Why no proxy answers at this address, as far as plain sockets can tell."""
+    try:
+        socket.create_connection((address.host, address.port), _TIMEOUT_S).close()
+    except socket.gaierror:
+        return Unavailable(
+            f"The name {address.host} is not known here.",
+            value=str(address),
+            remedy="check how it is written, and this machine's DNS",
+        )
+    except ConnectionRefusedError:
+        return Unavailable(
+            f"Nothing listens at {address}.",
+            value=str(address),
+            rule=f"a proxy listens at its grpcServerPort, {PROXY_PORT} by default",
+            remedy="check host and port, and whether the proxy runs",
+        )
+    except OSError as error:
+        return Unavailable(
+            f"{address} cannot be reached ({error.strerror or error}).",
+            value=str(address),
+            remedy="check the address, the network, and firewalls between here and there",
+        )
+    who = asked_of(address, _TIMEOUT_S)
+    if who is not None:
+        return InvalidInput(
+            f"At {address} {who} answers, not a proxy.",
+            value=str(address),
+            rule="events are received with gRPC, which the proxy of RocketMQ 5 speaks",
+            remedy=_PROXY,
+        )
+    return _tls_problem(server, address)
+
+
+def _tls_problem(server: Server, address: Address) -> EventCenterError | None:
+    if server.tls is None:
+        if _shakes_hands(address, None, verified=False) is not None:
+            return None
+        return InvalidInput(
+            f"The proxy at {address} wants TLS.",
+            value=str(address),
+            rule="both sides use TLS, or none does",
+            remedy="turn TLS on for this input",
+        )
+    problem = _shakes_hands(address, server, verified=True)
+    if isinstance(problem, ssl.SSLCertVerificationError):
+        return InvalidInput(
+            f"The certificate of the proxy at {address} is not trusted: {problem.verify_message}.",
+            value=str(address),
+            rule="it is signed by the given authority, and made for the address's host name",
+            remedy=_TRUST,
+        )
+    if problem is None:
+        return None
+    return InvalidInput(
+        f"At {address} nothing speaks TLS.",
+        value=str(address),
+        rule="both sides use TLS, or none does",
+        remedy="turn TLS off for this input, or on at the proxy",
+    )
+
+
+def _shakes_hands(address: Address, server: Server | None, *, verified: bool) -> OSError | None:
+    """Why no TLS connection can be made; None where one can."""
+    tls = None if server is None else server.tls
+    context = ssl.create_default_context(
+        cadata=None if tls is None or tls.ca is None else tls.ca.decode("ascii")
+    )
+    if not verified:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["h2"])
+    name = address.host if tls is None or tls.name is None else tls.name
+    try:
+        with (
+            socket.create_connection((address.host, address.port), _TIMEOUT_S) as plain,
+            context.wrap_socket(plain, server_hostname=name),
+        ):
+            return None
+    except OSError as error:
+        return error

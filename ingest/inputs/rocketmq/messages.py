@@ -1,0 +1,93 @@
+"""A message of the protocol → `Message`, unpacked and verified."""
+
+import hashlib
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+from ingest.bindings.rocketmq import Message
+from ingest.inputs.rocketmq.stubs import definition
+
+MAX_UNPACKED_BYTES = 64 << 20
+_EITHER = 32 + zlib.MAX_WBITS
+"""gzip and zlib, told apart by their first bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message, and what its acknowledgement needs."""
+
+    message: Message
+    handle: str
+    broken: str | None
+    """Why the body is not what was sent; it is then as it came."""
+
+
+def received(wire: Any, broker: str) -> Received:
+    """The message that a broker handed out (protocol's Message)."""
+    system = wire.system_properties
+    body: bytes = wire.body
+    broken = _digest_problem(body, system.body_digest)
+    if broken is None and system.body_encoding == definition.GZIP:
+        try:
+            body = unpacked(body)
+        except ValueError as error:
+            broken = str(error)
+    return Received(
+        Message(
+            topic=wire.topic.name,
+            body=body,
+            properties=dict(wire.user_properties),
+            tag=system.tag or None,
+            keys=tuple(system.keys),
+            message_id=system.message_id or None,
+            broker=broker,
+            queue_id=system.queue_id,
+            queue_offset=system.queue_offset if system.HasField("queue_offset") else None,
+            born_at=_millis(system.born_timestamp) if system.HasField("born_timestamp") else None,
+            stored_at=_millis(system.store_timestamp) if system.HasField("store_timestamp") else None,
+            delivery_attempt=system.delivery_attempt if system.HasField("delivery_attempt") else None,
+        ),
+        system.receipt_handle,
+        broken,
+    )
+
+
+def unpacked(body: bytes) -> bytes:
+    """The body without its gzip or zlib. Raises ValueError."""
+    unpacker = zlib.decompressobj(_EITHER)
+    try:
+        plain = unpacker.decompress(body, MAX_UNPACKED_BYTES)
+    except zlib.error as error:
+        raise ValueError(f"the body is marked as compressed and cannot be unpacked ({error})") from error
+    if unpacker.unconsumed_tail or (not unpacker.eof and len(plain) >= MAX_UNPACKED_BYTES):
+        raise ValueError(f"the body is larger than {MAX_UNPACKED_BYTES >> 20} MiB when it is unpacked")
+    if not unpacker.eof:
+        raise ValueError("the body is marked as compressed and ends too early")
+    return plain
+
+
+def _digest_problem(body: bytes, digest: Any) -> str | None:
+    """Why the body is not the one that the digest was made of; None where it is, or cannot be told."""
+    kind = digest.type
+    if kind == definition.MD5:
+        found = hashlib.md5(body, usedforsecurity=False).hexdigest()
+    elif kind == definition.CRC32:
+        found = f"{zlib.crc32(body):x}"
+    elif kind == definition.SHA1:
+        found = hashlib.sha1(body, usedforsecurity=False).hexdigest()
+    else:
+        return None
+    said: str = digest.checksum
+    if found.upper() == said or found == said.lower() or (kind == definition.CRC32 and _same(found, said)):
+        return None
+    return f"the body's {definition.DigestType.Name(kind)} digest is {found.upper()}, it was sent with {said}"
+
+
+def _same(found: str, said: str) -> bool:
+    """Whether two hexadecimal numbers are the same; some leave out zeros at the front."""
+    return found.lstrip("0") == said.lower().lstrip("0")
+
+
+def _millis(timestamp: Any) -> int:
+    return int(timestamp.seconds * 1000 + timestamp.nanos // 1_000_000)
