@@ -1,6 +1,7 @@
 """Settings: one table of data, read from the environment and `.env`, that the docs are tested against."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -13,6 +14,8 @@ from dotenv import dotenv_values
 from eventcenter.errors import InvalidInput
 
 PREFIX = "EVENTCENTER_"
+SERVICE_NAME = r"[a-z0-9][a-z0-9_-]{0,62}"
+"""Names of ingest services; each has a folder of this name in the journal."""
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
 
@@ -28,6 +31,7 @@ class Settings:
 
     ingest_host: str = "127.0.0.1"
     ingest_port: int = 8700
+    ingest_name: str = "main"
     api_host: str = "127.0.0.1"
     api_port: int = 8701
     dashboard_host: str = "127.0.0.1"
@@ -122,6 +126,7 @@ HELP: Mapping[str, str] = {
     "log_level": "debug, info, warning or error.",
     "ingest_host": "Address that the ingest service listens on.",
     "ingest_port": "Port of the ingest service.",
+    "ingest_name": "Name of the ingest service, its own where several write to one journal.",
     "api_host": "Address that the API listens on.",
     "api_port": "Port of the API.",
     "dashboard_host": "Address that the dashboard listens on.",
@@ -229,6 +234,8 @@ def _convert(name: str, hint: Any, text: str) -> Any:
         if number < 0 or (number == 0 and name != "validation_workers" and not name.endswith("_port")):
             raise ValueError("must be greater than 0")
         return number
+    if name == "ingest_name" and not re.fullmatch(SERVICE_NAME, text):
+        raise ValueError("must be lower-case letters, digits, - and _, at most 63")
     if kind is str:
         return text
     return tuple(part.strip() for part in text.split(",") if part.strip())

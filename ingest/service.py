@@ -24,7 +24,6 @@ from ingest.protocol import protocol_of
 from ingest.validation import Limits
 
 _log = structlog.get_logger(__name__)
-_WRITER = "main"
 _STORE_EVERY_S = 0.2
 _SAY_EVERY = 25
 _REST_EVERY_S = 2.0
@@ -57,7 +56,7 @@ class Service:
         # First the lock on the journal, so that a second service ends before it takes a request.
         journal = JournalWriter(
             settings.journal_dir,
-            writer=_WRITER,
+            writer=settings.ingest_name,
             clock=self._clock,
             max_bytes=settings.journal_max_bytes,
             segment_bytes=settings.journal_segment_bytes,
@@ -81,7 +80,7 @@ class Service:
         self, journal: JournalWriter, directory: Directory, sockets: Sequence[socket.socket] | None
     ) -> None:
         settings = self._settings
-        outcomes = OutcomeReader(settings.journal_dir, _WRITER)
+        outcomes = OutcomeReader(settings.journal_dir, settings.ingest_name)
         committer = Committer(journal, outcomes)
         pool = self.pool = Pool(Limits.of(settings), settings.validation_workers)
         ended = threading.Event()

@@ -9,7 +9,7 @@ A file is a header of 32 bytes and then blocks, each of which stands for itself:
 
 All numbers are little-endian, both checksums CRC-32; the header's covers all that follows it up to the
 payload. The payload of an EVENTS block is journal lines (`eventcenter.event.encode_line`), that of a
-REJECTS block one JSON object a line.
+REJECTS block one JSON object a line, that of a RECEIVED block what received.py says.
 
 Since version 2 a file may be longer than what is written: where zeros stand instead of a block's header,
 nothing is written yet, or nothing ever was. In version 1 a file ends with its last block.
@@ -41,6 +41,8 @@ class BlockKind(IntEnum):
 
     EVENTS = 1
     REJECTS = 2
+    RECEIVED = 3
+    """Messages of an input with their events (received.py)."""
 
 
 class Position(NamedTuple):

@@ -362,6 +362,55 @@ class Deletion(Base):
     report: Mapped[dict[str, Any] | None]
 
 
+class Input(Base):
+    """Where events come from by themselves. `config` and `secrets` are as `ingest.inputs.config` says."""
+
+    __tablename__ = "input"
+    __table_args__ = (UniqueConstraint("tenant_id", "name"),)
+
+    id: Mapped[str] = _id_key()
+    tenant_id: Mapped[str] = _tenant()
+    name: Mapped[str] = mapped_column(String(200))
+    kind: Mapped[str] = mapped_column(String(32), default="rocketmq")
+    config: Mapped[dict[str, Any]]
+    secrets: Mapped[bytes] = mapped_column(LargeBinary)
+    claim: Mapped[str] = mapped_column(_HASH, unique=True)
+    """SHA-256 of cluster and consumer group: two inputs with one group, of whatever tenants, would each get a
+    part."""
+    enabled: Mapped[bool] = mapped_column(default=True)
+    service: Mapped[str | None] = mapped_column(String(63))
+    """The ingest service that runs it; None: all do."""
+    start: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """Where it began: {"position": "group"|"first"|"last"|"time", "at": RFC 3339}."""
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class Fetch(Base):
+    """Messages that an ingest service is to read again from their brokers: a time range, or gaps."""
+
+    __tablename__ = "fetch"
+    __table_args__ = (Index(None, "tenant_id", "input_id", "created_at"), Index(None, "state"))
+
+    id: Mapped[str] = _id_key()
+    tenant_id: Mapped[str] = _tenant()
+    input_id: Mapped[str] = mapped_column(_ID, ForeignKey("input.id", ondelete="CASCADE"))
+    reason: Mapped[str] = mapped_column(String(16))
+    """backfill or gap"""
+    service: Mapped[str] = mapped_column(String(63))
+    """The ingest service that is to do it."""
+    ranges: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    state: Mapped[str] = mapped_column(String(16), default="waiting")
+    """waiting (or under way), done, failed"""
+    result: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """{"found": …, "total": …, "problem": …} once it is done or failed."""
+    from_at: Mapped[datetime | None]
+    to_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    created_by: Mapped[str] = mapped_column(String(300))
+    finished_at: Mapped[datetime | None]
+
+
 class Audit(Base):
     """Who changed what, written in the same transaction as the change. Never holds a secret."""
 

@@ -15,9 +15,9 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from eventcenter.rocketmq.server import Group, Options, Server, Subscription
 from ingest.bindings.rocketmq import Message
 from ingest.inputs.rocketmq.consumer import Consumer
-from ingest.inputs.rocketmq.server import Group, Options, Server, Subscription
 from tests.rocketmq.sending import Sender, message
 from tests.support.rocketmq import Broker, running
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import grpc
 
-from ingest.inputs.rocketmq.stubs import Stub, definition, service
+from eventcenter.rocketmq.stubs import Stub, definition, service
 
 _OFFICIAL = """
 import json, sys

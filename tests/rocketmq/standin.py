@@ -17,8 +17,8 @@ from typing import Any, Self
 
 import grpc
 
-from ingest.inputs.rocketmq.address import Address
-from ingest.inputs.rocketmq.stubs import Servicer, add_to_server, definition, service
+from eventcenter.rocketmq.address import Address
+from eventcenter.rocketmq.stubs import Servicer, add_to_server, definition, service
 
 OK = definition.Status(code=definition.OK)
 

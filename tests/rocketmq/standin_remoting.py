@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Self
 
-from ingest.inputs.rocketmq.address import Address
+from eventcenter.rocketmq.address import Address
 
 Reply = tuple[int, dict[str, str], bytes]
 """Code, fields, body."""

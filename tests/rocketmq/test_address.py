@@ -1,7 +1,7 @@
 import pytest
 
 from eventcenter.errors import InvalidInput
-from ingest.inputs.rocketmq.address import Address, parse_addresses
+from eventcenter.rocketmq.address import Address, parse_addresses
 
 
 @pytest.mark.parametrize(

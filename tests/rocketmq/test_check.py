@@ -22,10 +22,10 @@ from eventcenter.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
-from ingest.inputs.rocketmq.address import Address
-from ingest.inputs.rocketmq.check import check
-from ingest.inputs.rocketmq.server import Credentials, Group, Options, Server, Subscription, Tls
-from ingest.inputs.rocketmq.stubs import definition
+from eventcenter.rocketmq.address import Address
+from eventcenter.rocketmq.check import check
+from eventcenter.rocketmq.server import Credentials, Group, Options, Server, Subscription, Tls
+from eventcenter.rocketmq.stubs import definition
 from tests.rocketmq.standin import Proxy
 from tests.rocketmq.standin_remoting import Remoting
 

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from eventcenter.errors import Busy, Forbidden, InvalidInput, NotFound, Unavailable
-from ingest.inputs.rocketmq.consumer import Consumer
-from ingest.inputs.rocketmq.server import (
+from eventcenter.rocketmq.server import (
     Credentials,
     FilterKind,
     Group,
@@ -18,7 +17,8 @@ from ingest.inputs.rocketmq.server import (
     Server,
     Subscription,
 )
-from ingest.inputs.rocketmq.stubs import definition, service
+from eventcenter.rocketmq.stubs import definition, service
+from ingest.inputs.rocketmq.consumer import Consumer
 from tests.rocketmq.inbox import Inbox, wait
 from tests.rocketmq.standin import Proxy
 

@@ -10,10 +10,10 @@ import pytest
 
 from eventcenter.clock import SystemClock
 from eventcenter.errors import EventCenterError, InvalidInput, NotFound
-from ingest.inputs.rocketmq.check import check
+from eventcenter.rocketmq.check import check
+from eventcenter.rocketmq.remoting import Offsets
+from eventcenter.rocketmq.server import FilterKind, Group, Options, Server, Subscription
 from ingest.inputs.rocketmq.consumer import Consumer
-from ingest.inputs.rocketmq.remoting import Offsets
-from ingest.inputs.rocketmq.server import FilterKind, Group, Options, Server, Subscription
 from tests.rocketmq.inbox import Inbox, wait
 from tests.rocketmq.sending import Load, Sender, message, send_officially
 from tests.support.rocketmq import Broker

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from eventcenter.errors import EventCenterError, Forbidden, InvalidInput, NotFound, Unavailable
-from ingest.inputs.rocketmq.remoting import Offsets, Queue, Reach, parse_json
-from ingest.inputs.rocketmq.server import Credentials
+from eventcenter.rocketmq.remoting import Offsets, Queue, Reach, parse_json
+from eventcenter.rocketmq.server import Credentials
 from tests.rocketmq.standin_remoting import Remoting, Reply
 
 

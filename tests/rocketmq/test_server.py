@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from eventcenter.errors import InvalidInput
-from ingest.inputs.rocketmq.server import (
+from eventcenter.rocketmq.server import (
     Credentials,
     FilterKind,
     Group,

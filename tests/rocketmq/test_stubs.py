@@ -37,7 +37,7 @@ def test_they_come_without_the_packages_clients_and_their_log_files(tmp_path: Pa
 
 def test_settings_need_no_package_of_the_extra(tmp_path: Path) -> None:
     code = (
-        "import sys, ingest.inputs.rocketmq.server as s\n"
+        "import sys, eventcenter.rocketmq.server as s\n"
         "print(s.Server.at('a:1'), [m for m in ('grpc', 'google.protobuf') if m in sys.modules])"
     )
     assert printed(code, tmp_path) == "a:1 []"
@@ -46,7 +46,7 @@ def test_settings_need_no_package_of_the_extra(tmp_path: Path) -> None:
 def test_without_the_extra_it_says_what_to_install(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['grpc'] = None\n"
-        "try: import ingest.inputs.rocketmq.stubs\n"
+        "try: import eventcenter.rocketmq.stubs\n"
         "except Exception as error: print(type(error).__name__, error.remedy)"
     )
     said = printed(code, tmp_path)
@@ -56,7 +56,7 @@ def test_without_the_extra_it_says_what_to_install(tmp_path: Path) -> None:
 
 def test_the_package_itself_can_be_imported_afterwards(tmp_path: Path) -> None:
     code = (
-        "import ingest.inputs.rocketmq.stubs as stubs, rocketmq\n"
+        "import eventcenter.rocketmq.stubs as stubs, rocketmq\n"
         "from rocketmq.grpc_protocol import definition_pb2\n"
         "print(rocketmq.Producer.__name__, definition_pb2 is stubs.definition)"
     )

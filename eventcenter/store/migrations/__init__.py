@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from eventcenter.errors import Unavailable
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The revision that this version of the program works with: the newest in `versions`."""
 _TABLE: Final = "alembic_version"
 

@@ -9,12 +9,12 @@ import structlog
 
 from eventcenter.clock import Clock, SystemClock
 from eventcenter.errors import EventCenterError, NotFound, Unavailable
-from ingest.inputs.rocketmq.address import Address
-from ingest.inputs.rocketmq.calls import Calls, Identity
+from eventcenter.rocketmq.address import Address
+from eventcenter.rocketmq.calls import Calls, Identity
+from eventcenter.rocketmq.server import Group, Options, Server, Subscription
+from eventcenter.rocketmq.stubs import definition
 from ingest.inputs.rocketmq.receiver import Counts, Receiver, Reject, Store
-from ingest.inputs.rocketmq.server import Group, Options, Server, Subscription
 from ingest.inputs.rocketmq.session import Session
-from ingest.inputs.rocketmq.stubs import definition
 
 _log = structlog.get_logger(__name__)
 _AGAIN_S = 1.0

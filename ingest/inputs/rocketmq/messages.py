@@ -5,8 +5,8 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
+from eventcenter.rocketmq.stubs import definition
 from ingest.bindings.rocketmq import Message
-from ingest.inputs.rocketmq.stubs import definition
 
 MAX_UNPACKED_BYTES = 64 << 20
 _EITHER = 32 + zlib.MAX_WBITS

@@ -11,19 +11,19 @@ from typing import Any, Self
 import structlog
 
 from eventcenter.errors import Busy, EventCenterError
-from ingest.bindings.rocketmq import Message
-from ingest.inputs.rocketmq.calls import Calls, raised
-from ingest.inputs.rocketmq.messages import received
-from ingest.inputs.rocketmq.refusals import (
+from eventcenter.rocketmq.calls import Calls, raised
+from eventcenter.rocketmq.refusals import (
     INVALID_RECEIPT_HANDLE,
     MESSAGE_NOT_FOUND,
     OK,
     SettingsMissing,
     of_status,
 )
-from ingest.inputs.rocketmq.server import Options, Subscription
+from eventcenter.rocketmq.server import Options, Subscription
+from eventcenter.rocketmq.stubs import grpc, service
+from ingest.bindings.rocketmq import Message
+from ingest.inputs.rocketmq.messages import received
 from ingest.inputs.rocketmq.session import Session
-from ingest.inputs.rocketmq.stubs import grpc, service
 
 _log = structlog.get_logger(__name__)
 _PAUSE_S = 0.5

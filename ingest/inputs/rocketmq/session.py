@@ -8,10 +8,10 @@ from typing import Any
 import structlog
 
 from eventcenter.errors import EventCenterError, Unavailable
-from ingest.inputs.rocketmq.calls import Calls, raised
-from ingest.inputs.rocketmq.refusals import OK, SettingsMissing, of_status
-from ingest.inputs.rocketmq.server import Options, Subscription
-from ingest.inputs.rocketmq.stubs import grpc
+from eventcenter.rocketmq.calls import Calls, raised
+from eventcenter.rocketmq.refusals import OK, SettingsMissing, of_status
+from eventcenter.rocketmq.server import Options, Subscription
+from eventcenter.rocketmq.stubs import grpc
 
 _log = structlog.get_logger(__name__)
 _FIRST_PAUSE_S = 0.05

@@ -8,12 +8,12 @@ from typing import Any
 
 from eventcenter.clock import Clock, SystemClock
 from eventcenter.errors import EventCenterError, InvalidInput, Unavailable
-from ingest.inputs.rocketmq.address import PROXY_PORT, Address
-from ingest.inputs.rocketmq.calls import Calls, Identity, raised
-from ingest.inputs.rocketmq.refusals import OK, of_status
-from ingest.inputs.rocketmq.remoting import asked_of
-from ingest.inputs.rocketmq.server import Group, Options, Server
-from ingest.inputs.rocketmq.stubs import grpc
+from eventcenter.rocketmq.address import PROXY_PORT, Address
+from eventcenter.rocketmq.calls import Calls, Identity, raised
+from eventcenter.rocketmq.refusals import OK, of_status
+from eventcenter.rocketmq.remoting import asked_of
+from eventcenter.rocketmq.server import Group, Options, Server
+from eventcenter.rocketmq.stubs import grpc
 
 _TIMEOUT_S = 3.0
 _TRUST = "give the certificate of the authority that signed the proxy's, or none where a public one did"

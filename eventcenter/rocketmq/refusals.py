@@ -14,8 +14,9 @@ from eventcenter.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
-from ingest.inputs.rocketmq.address import Address
-from ingest.inputs.rocketmq.stubs import definition, grpc
+from eventcenter.rocketmq.address import Address
+from eventcenter.rocketmq.commands import group_command, topic_command
+from eventcenter.rocketmq.stubs import definition, grpc
 
 OK: int = definition.OK
 MULTIPLE_RESULTS: int = definition.MULTIPLE_RESULTS
@@ -42,16 +43,6 @@ class About:
 
 class SettingsMissing(Unavailable):
     """The server does not know this client's settings (any more): they are to be sent again."""
-
-
-def topic_command(topic: str) -> str:
-    """The admin command that makes a topic."""
-    return f"mqadmin updateTopic -n NAMESERVER:9876 -c CLUSTER -t {topic} -r 4 -w 4 -a +message.type=NORMAL"
-
-
-def group_command(group: str) -> str:
-    """The admin command that makes a consumer group."""
-    return f"mqadmin updateSubGroup -n NAMESERVER:9876 -c CLUSTER -g {group}"
 
 
 def of_status(code: int, message: str, about: About) -> EventCenterError:

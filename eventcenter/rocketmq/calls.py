@@ -11,8 +11,8 @@ from typing import Any
 
 from eventcenter.clock import Clock
 from eventcenter.errors import EventCenterError
-from ingest.inputs.rocketmq.address import Address
-from ingest.inputs.rocketmq.refusals import (
+from eventcenter.rocketmq.address import Address
+from eventcenter.rocketmq.refusals import (
     INVALID_RECEIPT_HANDLE,
     MULTIPLE_RESULTS,
     OK,
@@ -20,8 +20,8 @@ from ingest.inputs.rocketmq.refusals import (
     of_failure,
     of_status,
 )
-from ingest.inputs.rocketmq.server import Server, Subscription
-from ingest.inputs.rocketmq.stubs import Stub, definition, grpc, service
+from eventcenter.rocketmq.server import Server, Subscription
+from eventcenter.rocketmq.stubs import Stub, definition, grpc, service
 
 _VERSION = "5.1.2"
 """Of the protocol's stubs."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from eventcenter.errors import InvalidInput
-from ingest.inputs.rocketmq.address import Address, parse_addresses
+from eventcenter.rocketmq.address import Address, parse_addresses
 
 _NAME = re.compile(r"[%|a-zA-Z0-9_-]+")
 _LONGEST_TOPIC = 127

@@ -21,9 +21,9 @@ from typing import Any, Self
 
 from eventcenter.clock import to_micros
 from eventcenter.errors import EventCenterError, Forbidden, InvalidInput, NotFound, Unavailable
-from ingest.inputs.rocketmq.address import Address, parse_addresses
-from ingest.inputs.rocketmq.refusals import topic_command
-from ingest.inputs.rocketmq.server import Credentials
+from eventcenter.rocketmq.address import Address, parse_addresses
+from eventcenter.rocketmq.commands import topic_command
+from eventcenter.rocketmq.server import Credentials
 
 NAME_SERVER_PORT = 9876
 _BROKER_INFO = 28
