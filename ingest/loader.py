@@ -399,12 +399,13 @@ def _load_or_bisect(
 
 
 def _salvage(archive: Archive, journal_id: bytes, writer: str, block: ReadBlock, error: str) -> list[Outcome]:
-    if block.block.kind is BlockKind.EVENTS:
-        lines, rejects = archive.readable(block)
-        good = replace(block, block=replace(block.block, payload=b"".join(lines), count=len(lines)))
+    if block.block.kind is not BlockKind.REJECTS:
         try:
-            return archive.load(journal_id, writer, [good], rejects=rejects)
-        except Poison as again:
+            lines, rejects = archive.readable(block)
+            # Without what a RECEIVED block tells of its messages: that may be what cannot be read.
+            events = replace(block.block, kind=BlockKind.EVENTS, payload=b"".join(lines), count=len(lines))
+            return archive.load(journal_id, writer, [replace(block, block=events)], rejects=rejects)
+        except (Poison, ValueError) as again:
             error = str(again)
     whole = Reject(
         bus=block.block.bus,

@@ -53,6 +53,12 @@ def _events(queries: Queries) -> APIRouter:
     def event(who: Viewer, seq: int) -> Response:
         return _answer(answers.envelope(queries.get(who.tenant, seq)))
 
+    @router.get(
+        "/{seq}/origins", summary="The messages that an event came by", response_model=shapes.OriginsShape
+    )
+    def origins(who: Viewer, seq: int) -> Response:
+        return _answer({"origins": queries.origins(who.tenant, seq)})
+
     return router
 
 

@@ -33,3 +33,12 @@ SELECT id, bus, received_at, reason, error, content_type, event_index,
        octet_length(bytes) AS size, bytes[1:4096] AS start, bytes
 FROM rejects
 WHERE id = $id;
+
+-- name: origins
+-- By which messages an event came, in the order of their arrival.
+SELECT outcome, received_at, input, topic, broker, queue_id, queue_offset, message_id, keys, tag, born_at,
+       stored_at, delivery_attempt
+FROM origins
+WHERE seq = $seq
+ORDER BY received_at
+LIMIT 100;

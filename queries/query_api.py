@@ -31,7 +31,7 @@ class QueryBody(BaseModel):
          "parameters": {"bus": "default"}},
     ]})  # fmt: skip
 
-    sql: str = Field(min_length=1, description="One SELECT over events, rejects and deliveries.")
+    sql: str = Field(min_length=1, description="One SELECT over events, rejects, origins and deliveries.")
     parameters: dict[str, Any] | list[Any] = Field(
         default=[], description="Values of $name (an object), or of ? and $1 (a list)."
     )

@@ -171,6 +171,12 @@ class Queries:
         """Matching events as a Parquet file, piece by piece; see `queries.export`."""
         return parquet(self._archives, tenant_id, which)
 
+    def origins(self, tenant_id: str, seq: int) -> list[dict[str, Any]]:
+        """The messages that an event came by, at most 100, as rows of `origins`; none where it was posted."""
+        if not 0 < seq <= _MOST_SEQ:
+            return []
+        return self._archives.tenant(tenant_id).query(STATEMENTS["origins"], {"seq": seq})
+
     # -- rejects -----------------------------------------------------------------------------------
 
     def rejects(

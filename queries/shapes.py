@@ -132,6 +132,32 @@ class EventPageShape(BaseModel):
     next: str | None = Field(description="Cursor of the next page; null on the last one.")
 
 
+class OriginShape(BaseModel):
+    """A message that an event came by."""
+
+    outcome: str = Field(description="stored, or duplicate where the event was known.")
+    received_at: datetime
+    input: str = Field(description="The input's id.")
+    topic: str
+    broker: str | None
+    queue_id: int | None
+    queue_offset: int | None = Field(
+        description="Null where the broker does not tell it, as when redelivered."
+    )
+    message_id: str | None
+    keys: str | None = Field(description="With a space between them.")
+    tag: str | None
+    born_at: datetime | None = Field(description="When the producer made it.")
+    stored_at: datetime | None = Field(description="When the broker stored it.")
+    delivery_attempt: int | None
+
+
+class OriginsShape(BaseModel):
+    """The messages that an event came by, in the order of their arrival; none where it was posted."""
+
+    origins: list[OriginShape]
+
+
 class SeriesShape(BaseModel):
     """Counts over time."""
 

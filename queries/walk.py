@@ -22,7 +22,7 @@ MOST_EVENTS: Final = 8
 """`events` among them."""
 MOST_COLUMNS: Final = 1_000
 MOST_GROUPINGS: Final = 64
-TABLES: Final = ("events", "rejects", "deliveries")
+TABLES: Final = ("events", "rejects", "origins", "deliveries")
 
 _EVENT_COLUMNS: Final = 16
 _SHOWN: Final = 120

@@ -26,7 +26,7 @@ _PARSED_AT_ONCE = 1 << 20
 _LONGEST_LINE = 1 << 30
 
 
-def to_table(payloads: Sequence[bytes]) -> pa.Table:
+def to_table(payloads: Sequence[bytes | memoryview]) -> pa.Table:
     """A table of strings, one row a line, null where a field is empty.
 
     Raises pa.ArrowInvalid for other bytes, and where id, source or type are empty.
@@ -39,9 +39,9 @@ def to_table(payloads: Sequence[bytes]) -> pa.Table:
     return table
 
 
-def _stretches(payloads: Sequence[bytes]) -> Iterator[bytes]:
+def _stretches(payloads: Sequence[bytes | memoryview]) -> Iterator[bytes | memoryview]:
     """The payloads; small ones joined, since each reading has a price, large ones uncopied."""
-    gathered: list[bytes] = []
+    gathered: list[bytes | memoryview] = []
     size = 0
     for payload in payloads:
         if gathered and size + len(payload) > _PARSED_AT_ONCE:
@@ -52,7 +52,7 @@ def _stretches(payloads: Sequence[bytes]) -> Iterator[bytes]:
     yield gathered[0] if len(gathered) == 1 else b"".join(gathered)
 
 
-def _read(data: bytes) -> pa.Table:
+def _read(data: bytes | memoryview) -> pa.Table:
     try:
         return _read_csv(data, _PARSED_AT_ONCE)
     except pa.ArrowInvalid:
@@ -62,7 +62,7 @@ def _read(data: bytes) -> pa.Table:
         return _read_csv(data, min(len(data), _LONGEST_LINE))
 
 
-def _read_csv(data: bytes, block_size: int) -> pa.Table:
+def _read_csv(data: bytes | memoryview, block_size: int) -> pa.Table:
     # One thread takes less time of the processors than several, and the caller has others.
     read = pc.ReadOptions(column_names=list(COLUMNS), block_size=block_size, use_threads=False)
     return pc.read_csv(

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from eventcenter.archive import rollup
+from eventcenter.archive import origins, rollup
 from eventcenter.archive.inserting import nothing
 from eventcenter.archive.keys import Keys, keys_of
 from eventcenter.archive.lines import COLUMNS, to_table
@@ -19,7 +19,7 @@ from eventcenter.archive.repeats import Decided, decide
 from eventcenter.archive.seen import Seen
 from eventcenter.archive.transaction import transaction
 from eventcenter.event import decode_line
-from eventcenter.journal import BlockKind, Outcome, Position, ReadBlock
+from eventcenter.journal import BlockKind, Outcome, Position, ReadBlock, unpack
 
 _UTC = pa.timestamp("us", tz="UTC")
 _KEEP_BYTES = 256 << 10
@@ -33,6 +33,7 @@ _INSERT: Final = f"""INSERT INTO main.{{table}}
     UNION ALL {nothing(15)}"""  # noqa: S608
 
 Numbers = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 _NO_KEYS: Final[Keys] = np.empty(0, np.uint64)
 
 
@@ -76,6 +77,8 @@ class _Batch:
     rejects: list[Reject]
     counted: dict[Position, tuple[int, int, int]]
     """Stored, duplicates, rejected of each block."""
+    fates: origins.Fates
+    """Of the events in RECEIVED blocks."""
 
 
 def load(
@@ -150,10 +153,10 @@ def known_outcomes(
 
 
 def readable_lines(block: ReadBlock) -> tuple[list[bytes], list[Reject]]:
-    """A poison block's lines that are events, and the others as rejects."""
+    """A poison block's lines that are events, and the others as rejects. Raises ValueError without lines."""
     good: list[bytes] = []
     bad: list[Reject] = []
-    for index, line in enumerate(block.block.payload.splitlines(keepends=True)):
+    for index, line in enumerate(bytes(_lines(block)).splitlines(keepends=True)):
         try:
             decode_line(line)
             to_table([line])
@@ -219,14 +222,19 @@ def _load(
             *(_stored_reject(block, line, last) for block in blocks for line in _reject_lines_of(block)),
         ],
         counted={block.position: (0, 0, 0) for block in blocks},
+        fates=origins.Fates(outcomes=np.empty(0, np.int64), seqs=np.empty(0, np.int64)),
     )
     if events:
         if table is None or len(blocks) < given:
             table = _named(events)
+        inputs = [_input_of(block, writer) for block in events]
         _load_events(
-            connection, writer, events, table, batch, next_seq=next_seq, last=last, layout=layout, seen=seen
+            connection, inputs, events, table, batch, next_seq=next_seq, last=last, layout=layout, seen=seen
         )
     _load_rejects(connection, batch.rejects)
+    received = [block for block in blocks if block.block.kind is BlockKind.RECEIVED]
+    if received:
+        origins.note(connection, received, batch.fates, last)
     connection.execute(
         "UPDATE state SET next_seq = ?, last_received_at = make_timestamptz(?),"
         " fresh_bytes = fresh_bytes + ?",
@@ -273,7 +281,7 @@ def _store_outcomes(
 
 def _load_events(
     connection: duckdb.DuckDBPyConnection,
-    writer: str,
+    inputs: Sequence[str],
     blocks: Sequence[ReadBlock],
     table: pa.Table,
     batch: _Batch,
@@ -283,7 +291,7 @@ def _load_events(
     layout: Layout,
     seen: Seen,
 ) -> None:
-    """Store a batch's new events; complete `batch`."""
+    """Store a batch's new events; complete `batch`. `inputs`: what each block came by."""
     of_block = _of_block(blocks)
     received = np.maximum(np.array([block.received_at for block in blocks]), last)[of_block]
     table = table.append_column("received_at", pa.array(received).cast(_UTC))
@@ -308,8 +316,12 @@ def _load_events(
             first_seq=next_seq,
             events=batch.stored,
         )
-    _note_duplicates(connection, table, decided, seqs, writer)
+    _note_duplicates(connection, table, decided, seqs, [inputs[of_block[row]] for row in decided.originals])
     batch.rejects += [_reused(table, row, _seq(original, seqs)) for row, original in decided.reused.items()]
+
+    is_received = np.array([block.block.kind is BlockKind.RECEIVED for block in blocks])
+    if is_received.any():
+        batch.fates = _fates(decided, seqs, is_received[of_block])
 
     counts = np.bincount(of_block, minlength=len(blocks))
     kept = np.bincount(of_block, keep, len(blocks)).astype(int)
@@ -318,9 +330,38 @@ def _load_events(
         batch.counted[block.position] = (int(kept[i]), int(counts[i] - kept[i] - reused[i]), int(reused[i]))
 
 
+def _fates(decided: Decided, seqs: Numbers, of: Mask) -> origins.Fates:
+    """What became of those rows of a batch that `of` tells."""
+    outcomes = np.where(decided.keep, origins.STORED, origins.DUPLICATE)
+    found = seqs.copy()
+    for row, original in decided.originals.items():
+        found[row] = _seq(original, seqs)
+    for row in decided.reused:
+        outcomes[row], found[row] = origins.REJECTED, -1
+    return origins.Fates(outcomes=outcomes[of], seqs=found[of])
+
+
+def _lines(block: ReadBlock) -> bytes | memoryview:
+    """The journal lines of a block with events. Raises ValueError where they are not told by its head."""
+    if block.block.kind is not BlockKind.RECEIVED:
+        return block.block.payload
+    received, lines = unpack(block.block.payload)
+    told = sum(message.events for message in received.messages)
+    if told != block.block.count:
+        raise ValueError(f"{block.block.count} events were announced, the messages have {told}")
+    return lines
+
+
+def _input_of(block: ReadBlock, writer: str) -> str:
+    """By which input the block's events came; those that were posted, by the ingest service."""
+    if block.block.kind is not BlockKind.RECEIVED:
+        return writer
+    return unpack(block.block.payload).received.input
+
+
 def _named(blocks: Sequence[ReadBlock]) -> pa.Table:
     """The lines of these blocks with `bus` (a dictionary) and `key`. Raises ValueError for other bytes."""
-    table = to_table([block.block.payload for block in blocks])
+    table = to_table([_lines(block) for block in blocks])
     of_block = _of_block(blocks)
     if table.num_rows != len(of_block):
         raise ValueError(f"{len(of_block)} events were announced, {table.num_rows} lines are there")
@@ -364,8 +405,13 @@ def _count_buses(
 
 
 def _note_duplicates(
-    connection: duckdb.DuckDBPyConnection, table: pa.Table, decided: Decided, seqs: Numbers, writer: str
+    connection: duckdb.DuckDBPyConnection,
+    table: pa.Table,
+    decided: Decided,
+    seqs: Numbers,
+    inputs: Sequence[str],
 ) -> None:
+    """`inputs`: what each of `decided.originals` came by."""
     if not decided.originals:
         return
     rows = pa.array(list(decided.originals))
@@ -377,7 +423,7 @@ def _note_duplicates(
                 "seq": pa.array([_seq(original, seqs) for original in decided.originals.values()]),
                 "bus": table["bus"].take(rows),
                 "received_at": table["received_at"].take(rows),
-                "input": pa.array([writer] * len(rows)),
+                "input": pa.array(inputs, pa.string()),
             }
         ),
     )
@@ -402,7 +448,7 @@ def _reused(table: pa.Table, row: int, original: int) -> Reject:
 
 
 def _has_events(block: ReadBlock) -> bool:
-    return block.block.kind is BlockKind.EVENTS and block.block.count > 0
+    return block.block.kind is not BlockKind.REJECTS and block.block.count > 0
 
 
 def _reject_lines_of(block: ReadBlock) -> list[_RejectLine]:

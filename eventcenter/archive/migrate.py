@@ -18,8 +18,9 @@ from eventcenter.archive.manifest import create_fresh
 from eventcenter.archive.transaction import transaction
 from eventcenter.errors import Conflict
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 _SCHEMA: Final = Path(__file__).with_name("schema.sql")
+_ORIGINS: Final = Path(__file__).with_name("origins.sql")
 _FRESH_COLUMNS: Final = (
     "bus, id, source, type, subject, time, time_text, datacontenttype, dataschema, extensions, data_kind,"
     " data, received_at"
@@ -33,11 +34,9 @@ def migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         with transaction(connection):
             _create(connection)
         return
-    [(version,)] = connection.execute("SELECT version FROM format").fetchall()
-    while version in _STEPS:
+    while (version := _version(connection)) in _STEPS:
         with transaction(connection):
             _STEPS[version](connection)
-        version += 1
     if version != FORMAT:
         raise Conflict(
             "The archive was written by another version of Event Center.",
@@ -47,8 +46,14 @@ def migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         )
 
 
+def _version(connection: duckdb.DuckDBPyConnection) -> int:
+    [(version,)] = connection.execute("SELECT version FROM format").fetchall()
+    return int(version)
+
+
 def _create(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(_SCHEMA.read_text("utf-8"))
+    connection.execute(_ORIGINS.read_text("utf-8"))
     create_fresh(connection, 1)
 
 
@@ -68,6 +73,7 @@ def _from_1(connection: duckdb.DuckDBPyConnection) -> None:
             "CREATE SEQUENCE reject_id;", f"CREATE SEQUENCE reject_id START {next_reject};"
         )
     )
+    connection.execute(_ORIGINS.read_text("utf-8"))
     [(first,)] = connection.execute("SELECT coalesce(min(seq), 1) FROM fresh").fetchall()
     table = create_fresh(connection, first).table
     connection.create_function("key_of", _key_of, ["VARCHAR"] * 3, "UBIGINT", type=PythonUDFType.ARROW)
@@ -87,8 +93,14 @@ def _from_1(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("DROP TABLE fresh")
 
 
+def _from_2(connection: duckdb.DuckDBPyConnection) -> None:
+    """Format 2 knew no origins."""
+    connection.execute(_ORIGINS.read_text("utf-8"))
+    connection.execute("UPDATE format SET version = 3")
+
+
 def _key_of(bus: pa.ChunkedArray, source: pa.ChunkedArray, event_id: pa.ChunkedArray) -> pa.Array:
     return pa.array(keys_of(bus, source, event_id))
 
 
-_STEPS: Mapping[int, Callable[[duckdb.DuckDBPyConnection], None]] = {1: _from_1}
+_STEPS: Mapping[int, Callable[[duckdb.DuckDBPyConnection], None]] = {1: _from_1, 2: _from_2}

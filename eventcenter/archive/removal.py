@@ -45,6 +45,8 @@ class Removal:
     """Which of these a part is written anew for; one that holds nothing else goes in any case."""
     rejects: str = _NEVER
     """Over the columns of `rejects`."""
+    origins: str = _NEVER
+    """Over the columns of `origins`: which go of those that belong to no event; the others go with theirs."""
     may_hold: Callable[[Segment], bool] = field(default=lambda _: True)
     """False where a look at a segment can be spared."""
     deletion: str | None = None
@@ -109,6 +111,8 @@ def remove(archive: Archive, make_scratch: MakeScratch, removal: Removal, *, sto
                 gone += _remove_of(archive, make_scratch, removal, part, stop)
         if removal.rejects != _NEVER:
             archive.write(lambda connection: _forget_rejects(connection, removal, stop))
+        if removal.origins != _NEVER:
+            archive.write(lambda connection: _forget_origins(connection, removal, stop))
     except _Stopped:
         return Done(complete=False, events=gone)
     return Done(complete=True, events=gone)
@@ -274,6 +278,7 @@ def _uncount(
     [(duplicates,)] = connection.execute(
         f"DELETE FROM duplicates WHERE seq IN (SELECT seq FROM ({going}))"  # noqa: S608 our own text
     ).fetchall()
+    connection.execute(f"DELETE FROM origins WHERE seq IN (SELECT seq FROM ({going}))")  # noqa: S608
     if removal.deletion is None:
         return
     for tally in tallies:
@@ -302,6 +307,11 @@ def _forget_rejects(connection: duckdb.DuckDBPyConnection, removal: Removal, sto
     [(rejects,)] = connection.execute(f"DELETE FROM rejects WHERE {removal.rejects}").fetchall()  # noqa: S608
     if removal.deletion is not None:
         _note(connection, removal.deletion, "rejects", rejects)
+
+
+def _forget_origins(connection: duckdb.DuckDBPyConnection, removal: Removal, stop: Stop) -> None:
+    _ask(stop)
+    connection.execute(f"DELETE FROM origins WHERE seq IS NULL AND ({removal.origins})")  # noqa: S608
 
 
 def _note(connection: duckdb.DuckDBPyConnection, deletion: str, what: str, counted: int) -> None:

@@ -111,6 +111,7 @@ def expired(reader: Reader, policies: Policies, now: datetime, known: Known | No
         events=each(lambda rule: rule.goes),
         due=each(lambda rule: rule.is_due),
         rejects=each(lambda rule: rule.too_old),
+        origins=each(lambda rule: rule.too_old),
         may_hold=lambda one: (
             (latest is not None and one.first_received_at < latest) or one.first_seq < last_cut
         ),

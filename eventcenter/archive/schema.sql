@@ -1,7 +1,7 @@
--- A tenant's main file, format 2. docs/decisions/0002-archive.md has the why.
+-- A tenant's main file, format 3, with origins.sql. docs/decisions/0002-archive.md has the why.
 
 CREATE TABLE format (version INTEGER NOT NULL);
-INSERT INTO format VALUES (2);
+INSERT INTO format VALUES (3);
 
 -- One row: where the next event goes, and how many bytes of journal lines the newest fresh table took in.
 CREATE TABLE state (next_seq BIGINT NOT NULL, last_received_at TIMESTAMPTZ, fresh_bytes BIGINT NOT NULL);

@@ -11,7 +11,7 @@ from eventcenter.archive.relation import quoted
 from eventcenter.archive.removal import Removal
 
 _AT_ONCE: Final = 200
-_IN_JSON: Final = re.compile(rb'"subject"\s*:\s*("(?:[^"\\]|\\.)*")')
+_IN_JSON: Final = re.compile(rb'"(?:ce_|cloudevents[_:])?subject"\s*:\s*("(?:[^"\\]|\\.)*")', re.IGNORECASE)
 _IN_HEADERS: Final = re.compile(rb"^ce-subject:[ \t]*(.*?)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 
 

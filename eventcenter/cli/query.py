@@ -51,7 +51,7 @@ def query(
         typer.Option(help="Address of the API. Default: that of the settings.", show_default=False),
     ] = None,
 ) -> None:
-    """Ask in SQL about events, rejects and deliveries; docs/sql.md describes the tables.
+    """Ask in SQL about events, rejects, origins and deliveries; docs/sql.md describes the tables.
 
     For example: eventcenter query "SELECT type, count(*) AS n FROM events GROUP BY type ORDER BY n DESC"
     """

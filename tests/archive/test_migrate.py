@@ -2,13 +2,15 @@
 
 import gzip
 import shutil
+import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from eventcenter.archive import Archives, rollup
 from eventcenter.event import Event, encode_line
-from eventcenter.journal import Block, BlockKind, Position, ReadBlock
+from eventcenter.journal import Block, BlockKind, Position, ReadBlock, Received, ReceivedMessage, pack
 
 FORMER = Path(__file__).with_name("former")
 JOURNAL = b"j" * 16
@@ -64,6 +66,34 @@ def test_a_file_of_format_1_answers_as_before(tmp_path: Path) -> None:
     with archive.reader() as reader:
         source = "SELECT bus, source, type, time, received_at FROM events"
         assert rollup.check(reader.cursor, source) == []
+    pool.close()
+
+
+def test_an_archive_of_format_2_answers_as_before_and_keeps_origins_from_now_on(tmp_path: Path) -> None:
+    """23 events of two buses, 20 of them settled, a repeat, a reject."""
+    with tarfile.open(FORMER / "format-2.tar.gz") as packed:
+        packed.extractall(tmp_path, filter="data")
+    pool = Archives(tmp_path)
+    archive = pool.tenant("t1")
+    rows = archive.query("SELECT seq, bus, id, subject, time_text, data FROM events ORDER BY seq")
+    assert [row["seq"] for row in rows] == list(range(1, 24))
+    assert rows[7]["data"] == '{"n":1e2,"big":18446744073709551617,"i":7}'
+    assert archive.query("SELECT * FROM origins") == []
+    assert archive.query("SELECT version FROM format") == [{"version": 3}]
+    new = Event(id="new", source="/s", type="t")
+    message = ReceivedMessage(
+        events=1, rejected=0, topic="orders", broker="b", queue_id=0, queue_offset=7, message_id="m"
+    )
+    payload = pack(Received(input="i1", messages=(message,)), encode_line(new))
+    before = block(4, new)
+    archive.load(
+        JOURNAL,
+        "main",
+        [replace(before, block=replace(before.block, kind=BlockKind.RECEIVED, payload=payload))],
+    )
+    assert archive.query("SELECT seq, input, queue_offset FROM origins") == [
+        {"seq": 24, "input": "i1", "queue_offset": 7}
+    ]
     pool.close()
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from eventcenter.archive.relation import COLUMNS
 from queries import functions, guard, walk
+from queries.shapes import OriginShape
 from queries.sql import DEFAULT_ROWS, DELIVERIES, MOST_DELIVERIES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sql.md").read_text(encoding="utf-8")
@@ -13,7 +14,16 @@ PAGE = (Path(__file__).parents[2] / "docs" / "sql.md").read_text(encoding="utf-8
 
 @pytest.mark.parametrize(
     "names",
-    [functions.FUNCTIONS, functions.WINDOWS, functions.TABLES, functions.TYPES, COLUMNS, DELIVERIES.names],
+    [
+        functions.FUNCTIONS,
+        functions.WINDOWS,
+        functions.TABLES,
+        functions.TYPES,
+        COLUMNS,
+        DELIVERIES.names,
+        OriginShape.model_fields,
+        walk.TABLES,
+    ],
 )
 def test_every_name_is_told(names: frozenset[str]) -> None:
     assert [name for name in names if f"`{name}`" not in PAGE] == []

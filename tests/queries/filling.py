@@ -10,7 +10,7 @@ import msgspec
 from eventcenter.archive import Archives
 from eventcenter.clock import ManualClock, to_micros
 from eventcenter.event import Event, encode_line
-from eventcenter.journal import Block, BlockKind, Position, ReadBlock
+from eventcenter.journal import Block, BlockKind, Position, ReadBlock, Received, ReceivedMessage, pack
 from queries import Queries
 
 JOURNAL = b"j" * 16
@@ -56,6 +56,13 @@ class Filling:
             "index": index,
         }
         self._load(BlockKind.REJECTS, msgspec.json.encode(line) + b"\n", 1, tenant, bus)
+
+    def receive(
+        self, event: Event, message: ReceivedMessage, *, tenant: str = TENANT, bus: str = "default"
+    ) -> None:
+        """Load an event that came by a message of the input `in1`, received now."""
+        payload = pack(Received(input="in1", messages=(message,)), encode_line(event))
+        self._load(BlockKind.RECEIVED, payload, 1, tenant, bus)
 
     def _load(self, kind: BlockKind, payload: bytes, events: int, tenant: str, bus: str) -> None:
         block = Block(kind=kind, tenant=tenant, bus=bus, payload=payload, count=events)

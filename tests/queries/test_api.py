@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
+from eventcenter.journal import ReceivedMessage
 from queries.api import router
 from tests.queries.filling import Filling
 from tests.support.api import Api, World, world
@@ -20,6 +21,7 @@ ROUTES = [
     "/v1/events/histogram",
     "/v1/events/top",
     "/v1/events/1",
+    "/v1/events/1/origins",
     "/v1/rejects",
     "/v1/rejects/1",
 ]
@@ -104,6 +106,48 @@ def test_histogram_and_top(place: Place) -> None:
     }
     top = place.viewer.get("/v1/events/top?by=type")
     assert top == {"items": [{"value": "b", "count": 2}, {"value": "a", "count": 1}]}
+
+
+def test_origins(tmp_path: Path) -> None:
+    message = ReceivedMessage(
+        events=1,
+        rejected=0,
+        topic="orders",
+        broker="broker-a",
+        queue_id=2,
+        queue_offset=4711,
+        message_id="m1",
+        keys=("k1", "k2"),
+        tag="t",
+        born_at=1_793_491_200_000,
+        stored_at=1_793_491_200_001,
+        delivery_attempt=1,
+    )
+    filling = Filling(tmp_path / "archives")
+    with world(tmp_path, routers=[router(filling.queries)]) as made:
+        mine = made.tenants["default"]
+        filling.add([filling.event(id="posted")], tenant=mine)
+        filling.receive(filling.event(id="received"), message, tenant=mine)
+        viewer = made.as_("viewer")
+        [origin] = viewer.get("/v1/events/2/origins")["origins"]
+        assert origin == {
+            "outcome": "stored",
+            "received_at": "2026-11-01T00:00:00Z",
+            "input": "in1",
+            "topic": "orders",
+            "broker": "broker-a",
+            "queue_id": 2,
+            "queue_offset": 4711,
+            "message_id": "m1",
+            "keys": "k1 k2",
+            "tag": "t",
+            "born_at": "2026-11-01T00:00:00Z",
+            "stored_at": "2026-11-01T00:00:00.001000Z",
+            "delivery_attempt": 1,
+        }
+        assert viewer.get("/v1/events/1/origins") == {"origins": []}
+        assert viewer.get(f"/v1/events/{2**70}/origins") == {"origins": []}
+        filling.archives.close()
 
 
 def test_rejects(place: Place) -> None:

@@ -80,7 +80,7 @@ def test_a_refusal_names_what_and_where() -> None:
     assert "range" in (refused.value.rule or "")
     with pytest.raises(InvalidInput) as refused:
         check("SELECT * FROM fresh_1")
-    assert "events, rejects, deliveries" in (refused.value.rule or "")
+    assert "events, rejects, origins, deliveries" in (refused.value.rule or "")
     with pytest.raises(InvalidInput) as refused:
         check("SELECT date_tru('hour', time) FROM events")
     assert "date_trunc" in (refused.value.remedy or "")

@@ -221,7 +221,7 @@ def test_a_long_query_is_stopped(place: Place) -> None:
     ("sql", "status", "said"),
     [
         ("SELECT * FROM read_csv('/etc/passwd')", 400, "read_csv"),
-        ("SELECT * FROM fresh_1", 400, "events, rejects, deliveries"),
+        ("SELECT * FROM fresh_1", 400, "events, rejects, origins, deliveries"),
         ("DELETE FROM rejects", 400, "SELECT"),
         ("SELECT nope FROM events", 400, "nope"),
         ("SELECT 'x'::INT", 400, "INT"),
