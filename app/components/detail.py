@@ -8,7 +8,7 @@ from app.components.markup import Markup, build, join, show
 from app.components.visible import BLOCK, visible_json
 from app.i18n import t
 from app.session import Viewer
-from eventcenter.client import Envelope
+from eventcenter.client import Envelope, Origin
 
 _FIRST = ("type", "source", "subject", "id", "time", "datacontenttype", "dataschema", "specversion")
 _MOST_LINE = 20_000
@@ -23,6 +23,24 @@ def attributes(one: Envelope, viewer: Viewer) -> None:
         ("received_at", times.precise(one.received_at, viewer.zone)),
         *((name, one.attribute(name)) for name in _FIRST if name in members),
         *((n, one.attribute(n)) for n in members if n not in {*_FIRST, "data", "data_base64"}),
+    ]
+    show(key_values([(name, value) for name, value in rows if value is not None]))
+
+
+def origin(one: Origin, viewer: Viewer) -> None:
+    """The message that an event came by."""
+    place = None if one.queue_offset is None else f"{one.queue_id} / {one.queue_offset}"
+    again = one.delivery_attempt is not None and one.delivery_attempt > 1
+    rows = [
+        (t("origin.topic"), one.topic),
+        (t("origin.place"), place or t("origin.no_place")),
+        (t("origin.broker"), one.broker),
+        (t("origin.message_id"), one.message_id),
+        (t("origin.keys"), one.keys),
+        (t("origin.tag"), one.tag),
+        (t("origin.born_at"), times.precise(one.born_at, viewer.zone) if one.born_at else None),
+        (t("origin.stored_at"), times.precise(one.stored_at, viewer.zone) if one.stored_at else None),
+        (t("origin.attempt"), str(one.delivery_attempt) if again else None),
     ]
     show(key_values([(name, value) for name, value in rows if value is not None]))
 

@@ -15,6 +15,8 @@ from eventcenter.client import Envelope, EventFilter
 _SPANS = ("15m", "1h", "6h", "24h", "7d", "30d")
 _TIMES = ("received_at", "time")
 _PAGE = 50
+_ORIGINS = 3
+"""Messages shown of an event."""
 _PATHS = (*patterns.ATTRIBUTES, "data.")
 
 
@@ -273,6 +275,13 @@ def _detail(viewer: Viewer, one: Envelope) -> None:
             st.session_state["rules.from_event"] = one.seq
             st.switch_page(st.session_state["pages"]["rules"], query_params={"rule": "new"})
         detail.attributes(one, viewer)
+        for origin in viewer.client.origins(one.seq)[:_ORIGINS]:
+            again = origin.outcome == "duplicate"
+            notice.heading(
+                t("origin.again") if again else t("origin.title"),
+                aside=times.precise(origin.received_at, viewer.zone) if again else "RocketMQ",
+            )
+            detail.origin(origin, viewer)
         notice.heading(t("event.data"))
         detail.data(one)
         notice.heading(t("event.copy"))

@@ -220,6 +220,27 @@ class Envelope:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Origin:
+    """A message of an input that an event came by. What the broker did not tell is None."""
+
+    outcome: str
+    """stored, or duplicate where the event was known"""
+    received_at: datetime
+    input: str
+    """The input's id."""
+    topic: str
+    broker: str | None = None
+    queue_id: int | None = None
+    queue_offset: int | None = None
+    message_id: str | None = None
+    keys: str | None = None
+    tag: str | None = None
+    born_at: datetime | None = None
+    stored_at: datetime | None = None
+    delivery_attempt: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class EventPage:
     """Up to `limit` events and the cursor of the next page."""
 

@@ -22,6 +22,7 @@ from eventcenter.client.answers import (
     Histogram,
     LegalHold,
     Me,
+    Origin,
     Preview,
     RejectDetail,
     RejectPage,
@@ -222,6 +223,10 @@ class Client:
 
     def event(self, seq: int) -> Envelope:
         return self._get(f"/v1/events/{seq}", Envelope)
+
+    def origins(self, seq: int) -> tuple[Origin, ...]:
+        """The messages that an event came by; none where it was posted."""
+        return _page(self._send("GET", f"/v1/events/{seq}/origins"), Origin, ("origins",))[0]
 
     def histogram(
         self, which: EventFilter, *, step: float | None = None, by: str = "type", top: int = 6

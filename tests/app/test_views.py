@@ -141,6 +141,16 @@ def test_what_is_not_of_this_tenant_is_not_found(
     assert "no such" in html(tree) or "no event" in html(tree)
 
 
+def test_an_event_tells_by_which_messages_it_came(opened: Open, api: FakeApi) -> None:
+    shown = html(opened(api, "events", event="1000"))
+    assert "3 / 4711" in shown
+    assert "order-4711 k2" in shown
+    assert "Came again" in shown
+    assert "it was redelivered" in shown
+    posted = html(opened(api, "events", event="999"))
+    assert "Came by" not in posted
+
+
 @pytest.mark.parametrize("bad", ["x", "-1", "1.5", "٣", "9" * 40, "1000;", "../1"])
 def test_a_bad_event_number_is_dropped(opened: Open, api: FakeApi, bad: str) -> None:
     tree = opened(api, "events", event=bad)

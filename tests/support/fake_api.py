@@ -129,6 +129,7 @@ class FakeApi:
             ("GET", "/v1/events/histogram", self._histogram),
             ("GET", "/v1/events/top", self._top),
             ("GET", r"/v1/events/(\d+)", self._event),
+            ("GET", r"/v1/events/(\d+)/origins", self._origins),
             ("GET", "/v1/rejects", lambda q, b: (200, {"rejects": self._rejects(), "next": None})),
             ("GET", r"/v1/rejects/(\d+)", self._reject),
             ("GET", "/v1/targets", lambda q, b: (200, {"targets": self.targets})),
@@ -320,6 +321,30 @@ class FakeApi:
     def _event(self, query: Any, body: Any, seq: str) -> Answer:
         found = [one for one in self.events if one["seq"] == int(seq)]
         return (200, found[0]) if found else (404, f"no event {seq}")
+
+    def _origins(self, query: Any, body: Any, seq: str) -> Answer:
+        """Every second event came by a message, and then once more."""
+        if int(seq) % 2:
+            return 200, {"origins": []}
+        [event] = [one for one in self.events if one["seq"] == int(seq)]
+        moment = event["received_at"]
+        first = {
+            "outcome": "stored",
+            "received_at": moment,
+            "input": "in1",
+            "topic": HOSTILE[:60] if self.hostile else "orders",
+            "broker": "broker-a",
+            "queue_id": 3,
+            "queue_offset": 4711,
+            "message_id": "01C0A80164F8A2",
+            "keys": HOSTILE if self.hostile else "order-4711 k2",
+            "tag": "order.paid",
+            "born_at": moment,
+            "stored_at": moment,
+            "delivery_attempt": 1,
+        }
+        again = {"outcome": "duplicate", "queue_id": None, "queue_offset": None, "delivery_attempt": 2}
+        return 200, {"origins": [first, first | again]}
 
     def _chosen(self, query: dict[str, list[str]]) -> list[dict[str, Any]]:
         first, last = query.get("from", [""])[0], query.get("to", ["9"])[0]

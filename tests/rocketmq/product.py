@@ -1,0 +1,152 @@
+"""The whole product as a consumer of a real RocketMQ, for tests."""
+
+import hashlib
+import json
+import random
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any, Self
+
+from eventcenter.store import Store
+from eventcenter.store.models import Input, Tenant
+from eventcenter.store.secrets import SecretBox
+from eventcenter.store.sql import select
+from tests.rocketmq.sending import Sender, message
+from tests.support.product import Product, wait_until
+from tests.support.rocketmq import Broker
+
+
+def add_input(
+    product: Product,
+    broker: Broker,
+    group: str,
+    topics: Sequence[dict[str, Any]],
+    *,
+    tenant: str = "default",
+    service: str | None = None,
+    **config: Any,
+) -> str:
+    """An input, written straight into the store; its id."""
+    with Store.open(product.settings) as store:
+        secrets = SecretBox(product.settings)
+
+        def add(session: Any) -> str:
+            tenant_id = session.scalar(select(Tenant.id).where(Tenant.name == tenant))
+            made = Input(
+                tenant_id=tenant_id,
+                name=group,
+                config={
+                    "addresses": broker.endpoint,
+                    "name_servers": broker.nameserver,
+                    "group": group,
+                    "topics": list(topics),
+                    **config,
+                },
+                secrets=secrets.encrypt(b"{}"),
+                claim=hashlib.sha256(f"{broker.endpoint} {group}".encode()).hexdigest(),
+                service=service,
+                start={"position": "group"},
+                created_at=store.clock.now(),
+                updated_at=store.clock.now(),
+            )
+            session.add(made)
+            session.flush()
+            return str(made.id)
+
+        return str(store.write(add))
+
+
+def change_input(product: Product, input_id: str, **values: Any) -> None:
+    """Change an input's columns straight in the store."""
+    with Store.open(product.settings) as store:
+
+        def change(session: Any) -> None:
+            found = session.get(Input, input_id)
+            for name, value in values.items():
+                setattr(found, name, value)
+            found.updated_at = store.clock.now()
+
+        store.write(change)
+
+
+def rows(product: Product, token: str, sql: str, **parameters: Any) -> list[list[Any]]:
+    """The rows of a SQL question."""
+    body = {"sql": sql, "parameters": parameters, "limit": 100_000}
+    status, answer = product.api("POST", "/v1/query", token, body)
+    assert status == 200, answer
+    found: list[list[Any]] = answer["rows"]
+    return found
+
+
+def archived(product: Product, token: str) -> int:
+    """How many events the archive holds; -1 where the server does not answer."""
+    try:
+        return int(rows(product, token, "SELECT count(*) FROM events")[0][0])
+    except (OSError, AssertionError):
+        return -1
+
+
+def wait_archived(product: Product, token: str, count: int, timeout_s: float = 90.0) -> None:
+    """Until so many events are there."""
+    wait_until(
+        lambda: archived(product, token) >= count,
+        timeout_s,
+        lambda: f"{archived(product, token)} of {count} events came\n{product.log('ingest')}",
+    )
+
+
+class Flow:
+    """Sends numbered events, batch after batch, until it is told to stop."""
+
+    def __init__(self, broker: Broker, topic: str, *, seed: int, pause_s: float = 0.02) -> None:
+        self._broker = broker
+        self._topic = topic
+        self._chance = random.Random(seed)
+        self._pause_s = pause_s
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.sent: dict[str, str] = {}
+        """What the broker said that it has: the data's text by the event's id."""
+        self.tried: dict[str, str] = {}
+        """All that it may have."""
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        with Sender(self._broker.endpoint) as sender:
+            while not self._ended.wait(self._pause_s):
+                start = len(self.tried)
+                batch = {
+                    f"{self._topic}-{start + n}": json.dumps({"n": start + n, "x": self._chance.random()})
+                    for n in range(self._chance.randint(1, 40))
+                }
+                self.tried |= batch
+                if sender.send([binary(self._topic, name, data) for name, data in batch.items()]):
+                    self.sent |= batch
+
+
+def binary(topic: str, event_id: str, data: str, **attributes: str) -> Any:
+    """A message that carries an event in binary mode."""
+    return message(
+        topic,
+        data.encode(),
+        tag="order.paid",
+        CE_specversion="1.0",
+        CE_id=event_id,
+        CE_source="/shop",
+        CE_type="order.paid",
+        CE_contenttype="application/json",
+        **attributes,
+    )
+
+
+def pause(seconds: float) -> None:
+    """Let load run for a while: the time itself is what the test is about."""
+    time.sleep(seconds)

@@ -1,0 +1,204 @@
+"""RocketMQ → ingest → journal → archive, with everything real: complete, once, and the ledger says so.
+
+Runs print their seeds; EVENTCENTER_SEED replays one. EVENTCENTER_MESSAGES and _ROUNDS ask for more of them.
+"""
+
+import json
+import os
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eventcenter.rocketmq.remoting import Offsets
+from tests.rocketmq import layouts
+from tests.rocketmq.product import (
+    Flow,
+    add_input,
+    archived,
+    binary,
+    change_input,
+    pause,
+    rows,
+    wait_archived,
+)
+from tests.rocketmq.sending import Sender
+from tests.support.product import Product, wait_until
+from tests.support.rocketmq import Broker
+
+pytestmark = [pytest.mark.rocketmq, pytest.mark.long]
+
+MESSAGES = int(os.environ.get("EVENTCENTER_MESSAGES", "3000"))
+ROUNDS = int(os.environ.get("EVENTCENTER_ROUNDS", "3"))
+SEED = int(os.environ.get("EVENTCENTER_SEED") or random.SystemRandom().randrange(2**31))
+
+
+@pytest.fixture
+def product(tmp_path: Path) -> Iterator[Product]:
+    with Product(tmp_path) as made:
+        made.start("server", "ingest")
+        yield made
+
+
+def made(broker: Broker, name: str, *topics: str) -> None:
+    for topic in topics or (name,):
+        broker.create_topic(topic)
+    broker.create_group(name)
+
+
+def begun(product: Product, token: str, broker: Broker, topic: str) -> None:
+    """Wait until a first event goes through: the group's place is at its topic's end by then."""
+    with Sender(broker.endpoint) as sender:
+        end = time.monotonic() + 60
+        number = 0
+        while archived(product, token) < 1:
+            assert time.monotonic() < end, product.log("ingest")
+            assert sender.send([binary(topic, f"first-{number}", "{}")])
+            number += 1
+            pause(0.3)
+
+
+def is_complete(broker: Broker, product: Product, token: str, input_id: str, topic: str) -> bool:
+    """Whether what was received is every offset of every queue, once."""
+    found = rows(
+        product,
+        token,
+        "SELECT queue_id, queue_offset, count(*) FROM origins WHERE input = $input AND topic = $topic"
+        " AND queue_offset IS NOT NULL AND outcome <> 'empty' GROUP BY ALL",
+        input=input_id,
+        topic=topic,
+    )
+    with Offsets(broker.nameserver) as offsets:
+        wanted = {
+            (each.queue.queue_id, offset)
+            for each in offsets.reach(topic)
+            for offset in range(each.oldest, each.newest)
+        }
+    return {(queue, offset) for queue, offset, _ in found} == wanted
+
+
+def test_all_layouts_arrive_complete_and_exact(rocketmq: Broker, product: Product) -> None:
+    print(f"seed {SEED}, {MESSAGES} events")
+    topic, plain = "layouts", "layouts-plain"
+    made(rocketmq, topic, topic, plain)
+    token = product.token("viewer")
+    input_id = add_input(
+        product,
+        rocketmq,
+        topic,
+        [
+            {"topic": topic, "bus": "default"},
+            {"topic": plain, "bus": "default", "wrap_type": "plain.message"},
+        ],
+    )
+    begun(product, token, rocketmq, topic)
+    before = archived(product, token)
+    expected: dict[tuple[str, str], tuple[Any, ...]] = {}
+    by_topic: dict[str, list[Any]] = {topic: [], plain: []}
+    for sent in layouts.messages(topic, plain, MESSAGES, SEED):
+        by_topic[sent.message.topic.name].append(sent.message)
+        for name, source, *rest in sent.events:
+            expected[str(name), source] = tuple(rest)
+    with Sender(rocketmq.endpoint) as sender:
+        for messages in by_topic.values():
+            for start in range(0, len(messages), 32):
+                assert sender.send(messages[start : start + 32])
+    wait_archived(product, token, before + len(expected), 120 + MESSAGES / 500)
+    assert archived(product, token) == before + len(expected)
+    found: dict[tuple[str, str], tuple[Any, ...]] = {}
+    last = 0
+    while page := rows(
+        product,
+        token,
+        "SELECT seq, id, source, type, subject, data, extensions FROM events WHERE seq > $last"
+        " ORDER BY seq LIMIT 20000",
+        last=last,
+    ):
+        last = page[-1][0]
+        for _, name, source, kind, subject, data, extensions in page:
+            if name.startswith("first-"):
+                continue
+            shown = "rocketmq://*/" + source.rpartition("/")[2] if source.startswith("rocketmq:") else source
+            found[name, shown] = (kind, subject, data, json.loads(extensions or "{}"))
+    assert found == expected
+    [[twice]] = rows(
+        product,
+        token,
+        "SELECT count(*) FROM (SELECT 1 FROM events GROUP BY bus, source, id HAVING count(*) > 1)",
+    )
+    assert twice == 0
+    for name in (topic, plain):
+        wait_until(
+            lambda name=name: is_complete(rocketmq, product, token, input_id, name), 60, "the ledger has gaps"
+        )
+    assert rows(product, token, "SELECT DISTINCT outcome FROM origins WHERE input = $i", i=input_id) == [
+        ["stored"]
+    ]
+
+
+def test_kills_at_random_lose_nothing_and_repeat_nothing(rocketmq: Broker, product: Product) -> None:
+    print(f"seed {SEED}, {ROUNDS} rounds")
+    chance = random.Random(SEED)
+    topic = f"kills-{SEED}"
+    made(rocketmq, topic)
+    token = product.token("viewer")
+    add_input(product, rocketmq, topic, [{"topic": topic, "bus": "default"}])
+    begun(product, token, rocketmq, topic)
+    slowest = 0.0
+    with Flow(rocketmq, topic, seed=SEED) as flow:
+        for number in range(ROUNDS):
+            pause(chance.uniform(0.3, 3))
+            victim = ("proxy", "ingest", "server", "all")[number % 4 if ROUNDS < 8 else chance.randrange(4)]
+            for name in ("ingest", "server"):
+                if victim in {name, "all"}:
+                    product.kill(name)
+            if victim in {"proxy", "all"}:
+                rocketmq.kill()
+                pause(chance.uniform(0, 1))
+                rocketmq.start()
+            back_at = time.monotonic()
+            names = [name for name in ("server", "ingest") if victim in {name, "all"}]
+            product.start(*names)
+            before, sent = archived(product, token), len(flow.sent)
+            wait_until(lambda sent=sent: len(flow.sent) > sent, 30, "nothing can be sent")
+            wait_until(lambda before=before: archived(product, token) > before, 60, "nothing arrives")
+            slowest = max(slowest, time.monotonic() - back_at)
+            print(
+                f"round {number + 1}: killed {victim}, first event {time.monotonic() - back_at:.1f} s later"
+            )
+    lost = set(flow.sent)
+
+    def all_there() -> bool:
+        nonlocal lost
+        there = {name for (name,) in rows(product, token, "SELECT id FROM events")}
+        lost = set(flow.sent) - there
+        return not lost
+
+    wait_until(
+        all_there, 150, lambda: f"{len(lost)} of {len(flow.sent)} are lost, such as {sorted(lost)[:3]}"
+    )
+    found = rows(product, token, "SELECT id, data FROM events WHERE NOT starts_with(id, 'first-')")
+    assert len(found) == len({name for name, _ in found}), "events are there twice"
+    assert all(flow.tried[name] == data for name, data in found)
+    assert slowest < 15
+    print(f"{len(flow.sent)} events; at most {slowest:.1f} s until events arrived again")
+
+
+def test_a_paused_input_receives_nothing_until_it_goes_on(rocketmq: Broker, product: Product) -> None:
+    topic = "paused"
+    made(rocketmq, topic)
+    token = product.token("viewer")
+    input_id = add_input(product, rocketmq, topic, [{"topic": topic, "bus": "default"}])
+    begun(product, token, rocketmq, topic)
+    change_input(product, input_id, enabled=False)
+    pause(2)
+    before = archived(product, token)
+    with Flow(rocketmq, topic, seed=SEED) as flow:
+        pause(2)
+        assert archived(product, token) == before
+        change_input(product, input_id, enabled=True)
+        wait_until(lambda: archived(product, token) > before, 30, "it does not go on")
+    wait_archived(product, token, before + len(flow.sent))
