@@ -241,7 +241,8 @@ def _append(journal: Journal, group: _Group) -> list[list[Position]]:
             if block.wants_outcome:
                 mine.append(len(blocks))
                 blocks.append(block)
-            elif len(block.payload) >= _MERGED_BYTES:
+            elif block.kind is BlockKind.RECEIVED or len(block.payload) >= _MERGED_BYTES:
+                # The payload of the first has a head, so it cannot be one with another's.
                 blocks.append(block)
             else:
                 merged.setdefault((block.kind, block.tenant, block.bus), []).append(

@@ -39,8 +39,9 @@ _OPTIONS: tuple[tuple[str, int], ...] = (
     # Each consumer has its own connection, which ends with it.
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.enable_http_proxy", 0),
-    # Answers are read in the thread that asks: half the CPU for each message.
-    ("grpc.experimental.ChannelOptions.SingleThreadedUnaryStream", 1),
+    # Answers are read in the thread that asks: half the CPU for each message. The name is that of
+    # grpc.experimental.ChannelOptions, whose import would load asyncio's side of gRPC too.
+    ("SingleThreadedUnaryStream", 1),
 )
 
 

@@ -164,7 +164,7 @@ class Options:
     """How long nobody else gets a message that was received: at least twice the longest time to store it."""
     poll_s: int = 15
     """How long the server waits for a message before it answers that there is none."""
-    threads: int = 2
+    threads: int = 3
     """Receiving threads for each topic of each broker."""
     unacked_batches: int = 64
     """For each topic of each broker; when so many are not yet durable, no more is received."""

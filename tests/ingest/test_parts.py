@@ -108,6 +108,29 @@ def test_single_lines_share_blocks_with_what_else_comes_for_their_bus() -> None:
     assert told == [None] * 4
 
 
+def test_blocks_of_received_messages_stay_as_they_are() -> None:
+    journal = Journal()
+    journal.go.set()
+
+    async def post() -> None:
+        committer = Committer(journal, Outcomes())
+        kind = BlockKind.RECEIVED
+        await asyncio.gather(
+            committer.commit([block("a", b"head 1", kind=kind)]),
+            committer.commit([block("a", b"1\n"), block("a", b"head 2", kind=kind)]),
+            committer.commit([block("a", b"2\n")]),
+        )
+        committer.close()
+
+    asyncio.run(post())
+    found = [(each.kind, each.payload, each.count) for group in journal.groups for each in group]
+    assert sorted(found) == [
+        (BlockKind.EVENTS, b"1\n2\n", 2),
+        (BlockKind.RECEIVED, b"head 1", 1),
+        (BlockKind.RECEIVED, b"head 2", 1),
+    ]
+
+
 def test_a_line_is_told_when_it_is_written_and_not_before() -> None:
     journal = Journal()
 

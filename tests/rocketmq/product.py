@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 from eventcenter.store import Store
-from eventcenter.store.models import Input, Tenant
+from eventcenter.store.models import Fetch, Input, Tenant
 from eventcenter.store.secrets import SecretBox
 from eventcenter.store.sql import select
 from tests.rocketmq.sending import Sender, message
@@ -68,6 +68,30 @@ def change_input(product: Product, input_id: str, **values: Any) -> None:
             found.updated_at = store.clock.now()
 
         store.write(change)
+
+
+def add_fetch(
+    product: Product, input_id: str, ranges: Sequence[dict[str, Any]], *, service: str = "main"
+) -> str:
+    """A range to be read again, written straight into the store; its id."""
+    with Store.open(product.settings) as store:
+
+        def add(session: Any) -> str:
+            found = session.get(Input, input_id)
+            made = Fetch(
+                tenant_id=found.tenant_id,
+                input_id=input_id,
+                reason="backfill",
+                service=service,
+                ranges=list(ranges),
+                created_at=store.clock.now(),
+                created_by="test",
+            )
+            session.add(made)
+            session.flush()
+            return str(made.id)
+
+        return str(store.write(add))
 
 
 def rows(product: Product, token: str, sql: str, **parameters: Any) -> list[list[Any]]:

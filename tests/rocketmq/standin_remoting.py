@@ -36,8 +36,8 @@ class Remoting:
                     if outer.broken:
                         outer.broken -= 1
                         return
-                    reply = replies.get(header["code"], lambda _: (3, {}, b""))
-                    code, fields, body = reply(header["extFields"])
+                    reply = replies.get(header["code"])
+                    code, fields, body = (3, {}, b"") if reply is None else reply(header["extFields"])
                     self.wfile.write(frame(header["opaque"], code, fields, body))
 
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)

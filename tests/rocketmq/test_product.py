@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 
 from eventcenter.rocketmq.remoting import Offsets
+from ingest.inputs import status
 from tests.rocketmq import layouts
 from tests.rocketmq.product import (
     Flow,
+    add_fetch,
     add_input,
     archived,
     binary,
@@ -174,11 +176,14 @@ def test_kills_at_random_lose_nothing_and_repeat_nothing(rocketmq: Broker, produ
     def all_there() -> bool:
         nonlocal lost
         there = {name for (name,) in rows(product, token, "SELECT id FROM events")}
-        lost = set(flow.sent) - there
+        left = set(flow.sent) - there
+        if len(left) != len(lost):
+            print(f"{len(left)} to come at {time.monotonic() - back_at:.0f} s")
+        lost = left
         return not lost
 
     wait_until(
-        all_there, 150, lambda: f"{len(lost)} of {len(flow.sent)} are lost, such as {sorted(lost)[:3]}"
+        all_there, 400, lambda: f"{len(lost)} of {len(flow.sent)} are lost, such as {sorted(lost)[:3]}"
     )
     found = rows(product, token, "SELECT id, data FROM events WHERE NOT starts_with(id, 'first-')")
     assert len(found) == len({name for name, _ in found}), "events are there twice"
@@ -206,3 +211,79 @@ def test_a_paused_input_receives_nothing_until_it_goes_on(rocketmq: Broker, prod
         change_input(product, input_id, enabled=True)
         wait_until(lambda: archived(product, token) > before, 30, "it does not go on")
     wait_archived(product, token, before + len(flow.sent))
+
+
+def test_a_range_that_is_fetched_stores_nothing_twice(rocketmq: Broker, product: Product) -> None:
+    """What came before the input is there afterwards; what it has already stays as it is."""
+    topic = "fetched"
+    rocketmq.create_topic(topic, queues=1)
+    token = product.token("viewer")
+    with Sender(rocketmq.endpoint) as sender:
+        for start in range(0, 100, 20):
+            batch = [binary(topic, f"old-{start + n}", f'{{"n":{start + n}}}') for n in range(20)]
+            assert sender.send(batch)
+    with Offsets(rocketmq.nameserver) as offsets:
+        [reach] = offsets.reach(topic)
+        rocketmq.create_group(topic)
+        offsets.reset(topic, topic, "last")
+    input_id = add_input(product, rocketmq, topic, [{"topic": topic, "bus": "default"}])
+    begun(product, token, rocketmq, topic)
+    before = rows(product, token, "SELECT id FROM events")
+    assert all(name.startswith("first-") for (name,) in before)
+    queue = {"topic": topic, "broker": reach.queue.broker, "queue_id": reach.queue.queue_id}
+    fetch = add_fetch(product, input_id, [{**queue, "first": 0, "last": reach.newest + 500}])
+
+    def finished() -> bool:
+        [service] = status.read(product.settings.journal_dir)
+        found = service.fetches.get(fetch)
+        return found is not None and found.finished
+
+    wait_until(finished, 60, lambda: product.log("ingest"))
+    wait_archived(product, token, len(before) + 100)
+    assert archived(product, token) == len(before) + 100
+    wait_until(partial(is_complete, rocketmq, product, token, input_id, topic), 30)
+    [[twice]] = rows(product, token, "SELECT count(*) - count(DISTINCT queue_offset) FROM origins")
+    assert twice == 0
+    [service] = status.read(product.settings.journal_dir)
+    assert service.fetches[fetch].problem is None
+    assert service.fetches[fetch].found >= 100
+
+
+def test_services_join_leave_and_take_over(rocketmq: Broker, product: Product) -> None:
+    """A second ingest service runs the same input, ends and comes again; then the input moves to it."""
+    print(f"seed {SEED}, {ROUNDS} rounds")
+    chance = random.Random(SEED)
+    topic = f"several-{SEED}"
+    made(rocketmq, topic)
+    token = product.token("viewer")
+    input_id = add_input(product, rocketmq, topic, [{"topic": topic, "bus": "default"}])
+    begun(product, token, rocketmq, topic)
+    with Flow(rocketmq, topic, seed=SEED) as flow:
+        for number in range(ROUNDS):
+            product.start("ingest-b")
+            pause(chance.uniform(1, 3))
+            if number % 3 == 2:
+                product.kill("ingest-b")
+            else:
+                assert product.stop("ingest-b") == 0
+        product.start("ingest-b")
+        for service in ("ingest-b", "main"):
+            change_input(product, input_id, service=service)
+            pause(3)
+            before = archived(product, token)
+            wait_until(partial(_is_more, lambda: archived(product, token), before), 30, "nothing arrives")
+    wait_archived(product, token, len(flow.sent), 200)
+    found = [name for (name,) in rows(product, token, "SELECT id FROM events")]
+    assert set(flow.sent) <= set(found)
+    assert len(found) == len(set(found))
+    writers = rows(product, token, "SELECT DISTINCT input FROM origins")
+    assert writers == [[input_id]]
+    told = {each.service: each for each in status.read(product.settings.journal_dir)}
+    assert told["ingest-b"].inputs == {} or told["ingest-b"].inputs[input_id].state == "stopping"
+
+
+def test_a_second_service_of_the_same_name_does_not_start(product: Product) -> None:
+    again = Product(product.folder)
+    again.settings.data_dir.mkdir(exist_ok=True)
+    with pytest.raises(AssertionError, match="another"):
+        again.start("ingest")

@@ -55,6 +55,8 @@ class Product:
             *settings,
         }
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._ports: dict[str, int] = {}
+        """Of further ingest services."""
         with Store.open(self.settings) as store:
             bootstrap(store, SecretBox(self.settings))
 
@@ -108,12 +110,20 @@ class Product:
         return found
 
     def start(self, *names: str) -> None:
-        """Start processes and wait until each says that it is ready."""
+        """Start processes and wait until each says that it is ready.
+
+        `ingest-b` is a further ingest service of this name, on a port of its own.
+        """
         for name in names:
             log = (self.folder / f"{name}.log").open("ab")
+            environment = self.environment()
+            if name.startswith("ingest-"):
+                self._ports[name] = self._ports.get(name) or free_port()
+                environment[f"{PREFIX}INGEST_NAME"] = name
+                environment[f"{PREFIX}INGEST_PORT"] = str(self._ports[name])
             self._processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "eventcenter.cli.process", name],
-                env=self.environment(),
+                [sys.executable, "-m", "eventcenter.cli.process", name.partition("-")[0]],
+                env=environment,
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
@@ -125,10 +135,10 @@ class Product:
     def wait_ready(self, name: str) -> None:
         """Wait for a process's readiness; fails with its log."""
         port, path = {
-            "ingest": (self.settings.ingest_port, "/readyz"),
+            "ingest": (self._ports.get(name, self.settings.ingest_port), "/readyz"),
             "server": (self.settings.api_port, "/readyz"),
             "dashboard": (self.settings.dashboard_port, "/_stcore/health"),
-        }[name]
+        }[name.partition("-")[0]]
 
         def ready() -> bool:
             code = self._processes[name].poll()
