@@ -152,7 +152,7 @@ class InputBook:
         self._store.write(apply)
 
     def to_try(self, who: Principal, body: shapes.TestInput) -> Settled:
-        """The settings that a test is about. Raises InvalidInput, and NotFound for the id of another tenant."""
+        """The settings that a test is about. Raises InvalidInput, NotFound for an id of another tenant."""
         tenant_id = who.require(Role.ADMIN)
         if body.id is None:
             secret = "" if body.secret_key is None else body.secret_key.get_secret_value().strip()

@@ -1,4 +1,4 @@
-"""Messages that are to be read again from their brokers: asked for by a person, or because they are missing."""
+"""Messages that are to be read again from their brokers: a person asks for them, or they are missing."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

@@ -118,7 +118,7 @@ class Keeper:
         for queue in found.queues:
             place = queue.topic, queue.broker, queue.queue_id
             gaps = [gap for gap in queue.gaps if gap.kind is GapKind.MISSING]
-            # Where messages are left out by a filter, or of a topic that is not read any more, none is missed.
+            # None is missed that a filter leaves out, nor of a topic that is no longer read.
             if queue.topic not in found.buses or not found.is_whole(queue.topic):
                 gaps = []
             any_gap = any_gap or bool(gaps)

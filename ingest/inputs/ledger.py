@@ -14,7 +14,7 @@ from ingest.inputs.status import Reach
 
 
 class Entry(Protocol):
-    """A range of the ledger, see `eventcenter.archive.ledger.LedgerRange`; those of a queue do not overlap."""
+    """A range of the ledger (`eventcenter.archive.ledger.LedgerRange`); those of a queue do not overlap."""
 
     @property
     def topic(self) -> str: ...
@@ -241,9 +241,9 @@ def complete(
 ) -> Completeness:
     """Since when and until when a topic with these queues was received as a whole.
 
-    A filtered topic leaves out offsets, and what a broker has must be known of all queues. Gaps that may still
-    be closed forbid the claim; behind those that stay it begins anew. `kept_since` is how far back the archive
-    keeps events.
+    A filtered topic leaves out offsets, and what a broker has must be known of all queues. Gaps that may
+    still be closed forbid the claim; behind those that stay it begins anew. `kept_since` is how far back the
+    archive keeps events.
     """
     if is_filtered:
         return Completeness(why=Why.FILTERED)
@@ -282,8 +282,8 @@ class Lag:
     messages: int | None
     """None where no queue is known well enough."""
     seconds: float | None
-    """Since the broker stored the last message that was received, of the queue that is furthest behind; 0 where
-    nothing is still to come, None where it is not known."""
+    """Since the broker stored the last message that was received, of the queue that is furthest behind; 0
+    where nothing is still to come, None where it is not known."""
 
 
 def lag_of(found: Iterable[Queue], now: datetime) -> Lag:

@@ -75,17 +75,15 @@ class Overview:
         row = self._book.get(who, input_id)
         known = self.known(row)
         policies = self._store.read(lambda session: retention_book.policies(session, row.tenant_id))
-        gaps = [(gap, one) for one in known.queues for gap in one.gaps]
-        gaps.sort(
-            key=lambda found: (_FIRST[found[0].kind], found[0].topic, found[0].broker, found[0].queue_id)
-        )
+        gaps = [gap for one in known.queues for gap in one.gaps]
+        gaps.sort(key=lambda gap: (_FIRST[gap.kind], gap.topic, gap.broker, gap.queue_id))
         fetching = self._fetching(row)
         return shapes.InputDetail.model_validate(
             {
                 **self._members(known),
                 "topic_states": self._topics(known, policies),
                 "queues": [_queue(one, known) for one in known.queues[:MOST_QUEUES]],
-                "gaps": [_gap(gap, known, fetching) for gap, _ in gaps[:MOST_GAPS]],
+                "gaps": [_gap(gap, known, fetching) for gap in gaps[:MOST_GAPS]],
                 "gaps_more": max(0, len(gaps) - MOST_GAPS),
             }
         )
