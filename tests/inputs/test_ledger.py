@@ -79,12 +79,12 @@ def test_each_offset_is_received_missing_deleted_or_to_come(
 ) -> None:
     oldest, newest = told
     found = one(received, reach(oldest, newest), start)
-    begin = min(received) if start is None else min(start, min(received))
+    begin = min(received) if start is None else min(start, *received)
     top = max(received)
     held = set(range(oldest, newest))
     inside = set(range(begin, top + 1)) - received
     assert offsets(found.gaps, GapKind.MISSING) == {offset for offset in inside if offset >= oldest}
-    lost = {offset for offset in range(top + 1, oldest)}
+    lost = set(range(top + 1, oldest))
     assert offsets(found.gaps, GapKind.DELETED) == {offset for offset in inside if offset < oldest} | lost
     assert found.lag == len({offset for offset in held if offset > top})
     assert sum(gap.count for gap in found.gaps) == len(inside | lost)
