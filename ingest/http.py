@@ -1,6 +1,5 @@
 """The HTTP door as a raw ASGI application: no framework between a post and the journal."""
 
-import base64
 import hmac
 import time
 from collections.abc import MutableMapping, Sequence
@@ -26,6 +25,7 @@ from ingest.body import Disconnected, Receive, announced_size, is_packed, read_b
 from ingest.committer import Committer
 from ingest.pool import Pool
 from ingest.quota import RejectQuota
+from ingest.rejects import reject_line
 from ingest.validation import Checked, Limits, Reject
 
 Scope = MutableMapping[str, Any]
@@ -39,7 +39,6 @@ _SMALL_BATCH = 16 << 10
 """The same for one with many, which the workers check ten times as fast."""
 _OF_MANY = frozenset({Mode.BATCHED, Mode.LINES})
 _BYTES_IN_HAND = 512 << 20
-_SHOWN_ERROR = 2000
 _REMEMBER_S = 0.05
 _REMEMBERED = 4096
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
@@ -77,14 +76,15 @@ class Application:
         committer: Committer,
         journal: SizedJournal,
         pool: Pool | None = None,
+        quota: RejectQuota | None = None,
     ) -> None:
-        """Without a pool every body is checked in this process."""
+        """Without a pool every body is checked in this process; without a quota it has one of its own."""
         self._settings = settings
         self.limits = Limits.of(settings)
         self._directory = directory
         self.committer = committer
         self._pool = pool
-        self._quota = RejectQuota(settings.reject_quota_bytes)
+        self._quota = quota or RejectQuota(settings.reject_quota_bytes)
         self.counts = metrics.Counts()
         self._metrics = metrics.Metrics(self.counts, committer.groups, journal.size)
         self.in_hand = 0
@@ -237,7 +237,7 @@ class Application:
     def _reject_lines(self, rejects: Sequence[Reject], tenant: str, content_type: str) -> list[bytes]:
         lines: list[bytes] = []
         for place, reject in enumerate(rejects):
-            line = _reject_line(reject, content_type)
+            line = reject_line(reject, content_type)
             if not self._quota.take(tenant, len(line)):
                 self.counts.rejects_not_kept += len(rejects) - place
                 break
@@ -326,18 +326,3 @@ def _not_allowed(method: str, allowed: str) -> tuple[int, bytes, bytes, answers.
         }
     )
     return 405, body, answers.PROBLEM, ((b"allow", allowed.encode()),)
-
-
-def _reject_line(reject: Reject, content_type: str) -> bytes:
-    return (
-        _encode(
-            {
-                "reason": "invalid",
-                "error": reject.error[:_SHOWN_ERROR],
-                "bytes": base64.b64encode(reject.data).decode(),
-                "content_type": content_type[:255],
-                "index": reject.index,
-            }
-        )
-        + b"\n"
-    )

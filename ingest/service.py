@@ -1,10 +1,11 @@
 """The ingest service as a process: builds its parts, serves until it is told to stop."""
 
+import asyncio
 import gc
 import signal
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from types import FrameType
 from typing import Any
 
@@ -19,8 +20,11 @@ from eventcenter.store import ReadOnlyStore, Store
 from eventcenter.store.directory import Directory
 from ingest.committer import Committer
 from ingest.http import Application
+from ingest.inputs.manager import Inputs
+from ingest.inputs.receiving import Journalling
 from ingest.pool import Pool
 from ingest.protocol import protocol_of
+from ingest.quota import RejectQuota
 from ingest.validation import Limits
 
 _log = structlog.get_logger(__name__)
@@ -66,7 +70,7 @@ class Service:
             store = self._store()
             if store is not None:
                 with store:
-                    self._serve(journal, Directory(store), sockets)
+                    self._serve(journal, store, sockets)
         finally:
             journal.close()
 
@@ -77,18 +81,36 @@ class Service:
             self._server.should_exit = True
 
     def _serve(
-        self, journal: JournalWriter, directory: Directory, sockets: Sequence[socket.socket] | None
+        self, journal: JournalWriter, store: ReadOnlyStore, sockets: Sequence[socket.socket] | None
     ) -> None:
         settings = self._settings
         outcomes = OutcomeReader(settings.journal_dir, settings.ingest_name)
         committer = Committer(journal, outcomes)
+        quota = RejectQuota(settings.reject_quota_bytes)
+        inputs: list[Inputs] = []
+
+        def begin() -> None:
+            journalling = Journalling(committer, asyncio.get_running_loop())
+            inputs.append(Inputs(settings, store, journalling.commit, quota=quota, clock=self._clock))
+            inputs[0].start()
+
+        async def end() -> None:
+            # The loop goes on meanwhile: what was received is journalled and acknowledged.
+            for each in inputs:
+                await asyncio.to_thread(each.stop)
+
         pool = self.pool = Pool(Limits.of(settings), settings.validation_workers)
         ended = threading.Event()
         resting = threading.Thread(target=_let_rest, args=(journal, ended), name="journal", daemon=True)
         try:
             pool.start()
             application = Application(
-                settings=settings, directory=directory, committer=committer, journal=journal, pool=pool
+                settings=settings,
+                directory=Directory(store),
+                committer=committer,
+                journal=journal,
+                pool=pool,
+                quota=quota,
             )
             self._server = _Server(
                 uvicorn_config(
@@ -98,6 +120,8 @@ class Service:
                     protocol=protocol_of(application),
                 ),
                 self.started,
+                begin,
+                end,
             )
             if not self._stop.is_set():
                 if self._own_process:
@@ -127,11 +151,19 @@ class Service:
 
 
 class _Server(uvicorn.Server):
-    """Says when it answers, and where."""
+    """Says when it answers, and where; inputs run as long as it does."""
 
-    def __init__(self, config: uvicorn.Config, started: threading.Event) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        started: threading.Event,
+        begin: Callable[[], None],
+        end: Callable[[], Awaitable[None]],
+    ) -> None:
         super().__init__(config)
         self._begun = started
+        self._begin = begin
+        self._end = end
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn; then requests are answered."""
@@ -139,7 +171,12 @@ class _Server(uvicorn.Server):
         for server in self.servers:
             for listening in server.sockets:
                 _log.info("listening", address=listening.getsockname())
+        self._begin()
         self._begun.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn, beside the inputs' end."""
+        await asyncio.gather(super().shutdown(sockets=sockets), self._end())
 
 
 def run(settings: Settings) -> None:

@@ -17,15 +17,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from eventcenter.clock import to_micros
 from eventcenter.errors import EventCenterError, Forbidden, InvalidInput, NotFound, Unavailable
 from eventcenter.rocketmq.address import Address, parse_addresses
 from eventcenter.rocketmq.commands import topic_command
+from eventcenter.rocketmq.raw import RawMessage, parse_messages
 from eventcenter.rocketmq.server import Credentials
 
 NAME_SERVER_PORT = 9876
+_PULL = 11
 _BROKER_INFO = 28
 _OFFSET_AT = 29
 _NEWEST = 30
@@ -33,10 +35,14 @@ _OLDEST = 31
 _ROUTE = 105
 _CLUSTERS = 106
 _TOPICS = 206
+_RESET = 222
 _SUCCESS = 0
 _NOT_SUPPORTED = 3
 _NO_PERMISSION = 16
 _NO_TOPIC = 17
+_NOTHING_THERE = {19, 20, 21}
+"""Codes of a pull: not found, retry at once, offset moved."""
+_WITH_SUBSCRIPTION = 4
 _READABLE = 4
 _MASTER = "0"
 _LONGEST_FRAME = 64 << 20
@@ -64,6 +70,14 @@ class Reach:
     oldest: int
     newest: int
     """The offset that the next message gets."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pulled:
+    """Messages of one queue in the order of their offsets, and the offset to go on with."""
+
+    messages: tuple[RawMessage, ...]
+    next: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +168,55 @@ class Offsets:
     def offset_at(self, queue: Queue, moment: datetime) -> int:
         """The offset of the first message that the broker stored at `moment` or later."""
         return self._offset(_OFFSET_AT, queue, {"timestamp": str(to_micros(moment) // 1000)})
+
+    def pull(self, queue: Queue, first: int, *, group: str, most: int = 32) -> Pulled:
+        """Messages of the queue from the offset `first` on, without joining a group's consumers.
+
+        `group` is one that exists. Where `first` lies outside what the broker holds, there are no messages,
+        and `next` is where there are some.
+        """
+        fields = {
+            "consumerGroup": self._full(group),
+            "topic": self._full(queue.topic),
+            "queueId": str(queue.queue_id),
+            "bname": queue.broker,
+            "queueOffset": str(first),
+            "maxMsgNums": str(most),
+            "sysFlag": str(_WITH_SUBSCRIPTION),
+            "commitOffset": "0",
+            "suspendTimeoutMillis": "0",
+            "subscription": "*",
+            "subVersion": "0",
+            "expressionType": "TAG",
+        }
+        answer = self._ask(queue.address, _PULL, fields)
+        if answer.code in _NOTHING_THERE:
+            return Pulled(messages=(), next=int(answer.fields["nextBeginOffset"]))
+        checked = _checked(answer, queue.address, queue.topic)
+        try:
+            messages = tuple(parse_messages(checked.body))
+        except ValueError as error:
+            raise Unavailable(
+                f"What the broker at {queue.address} holds cannot be read: {error}.",
+                value=f"{queue.topic}, queue {queue.queue_id}, offset {first}",
+                remedy="look at the broker's log",
+            ) from error
+        return Pulled(messages=messages, next=int(checked.fields["nextBeginOffset"]))
+
+    def reset(self, group: str, topic: str, to: Literal["first", "last"] | datetime) -> None:
+        """Move a consumer group to another place in a topic, on all brokers: what it reads next is there.
+
+        Raises EventCenterError; some brokers may have moved it then.
+        """
+        moment = {"first": "0", "last": "-1"}[to] if isinstance(to, str) else str(to_micros(to) // 1000)
+        fields = {
+            "topic": self._full(topic),
+            "group": self._full(group),
+            "timestamp": moment,
+            "isForce": "true",
+        }
+        for address in sorted({queue.address for queue in self.queues(topic)}):
+            _checked(self._ask(address, _RESET, fields), address, topic)
 
     def _offset(self, code: int, queue: Queue, more: Mapping[str, str] | None = None) -> int:
         fields = {

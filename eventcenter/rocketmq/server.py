@@ -160,7 +160,7 @@ class Options:
     """How messages are fetched; the defaults suit most."""
 
     batch_size: int = LARGEST_BATCH
-    invisible_s: int = 60
+    invisible_s: int = 30
     """How long nobody else gets a message that was received: at least twice the longest time to store it."""
     poll_s: int = 15
     """How long the server waits for a message before it answers that there is none."""

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import msgspec
 
+from eventcenter.errors import EventCenterError
+
 _NAME = "inputs.json"
 
 
@@ -74,6 +76,13 @@ class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
     """By the input's id."""
     fetches: dict[str, FetchStatus] = {}
     """By the fetch's id; a finished one stays until the store says so too."""
+
+
+def problem_of(error: EventCenterError) -> Problem:
+    """An error's sentences."""
+    members = error.problem()
+    said = {name: str(members[name]) for name in ("value", "rule", "remedy") if name in members}
+    return Problem(detail=str(members["detail"]), **said)
 
 
 _encode = msgspec.json.Encoder().encode

@@ -4,6 +4,7 @@ import zlib
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -110,11 +111,11 @@ def test_no_more_is_received_than_may_be_unacknowledged(proxy: Proxy, inbox: Inb
     with consuming(proxy, inbox, options=QUICK):
         for number in range(3):
             proxy.put("events", b"%d" % number)
-            wait(lambda number=number: len(inbox.held) == min(number + 1, 2))
+            wait(partial(_holds, inbox, min(number + 1, 2)))
         polls = proxy.polls
         assert len(proxy.waiting["events"]) == 1
         inbox.held[0].set_result(None)
-        wait(lambda: len(inbox.held) == 3)
+        wait(lambda: _holds(inbox, 3))
         assert proxy.polls == polls + 1
         for future in inbox.held[1:]:
             future.set_result(None)
@@ -248,7 +249,7 @@ def test_a_message_that_stays_broken_is_rejected_and_holds_up_no_other(
         proxy.wait(lambda: proxy.acked == [good])
         for attempt in (1, 2):
             assert not inbox.rejected
-            wait(lambda attempt=attempt: consumer.health().counts.broken == attempt)
+            wait(partial(_has_broken, consumer, attempt))
             proxy.hand_out_again()
         proxy.wait(lambda: proxy.acked == [good, broken])
         wait(lambda: consumer.health().counts.rejected == 1)
@@ -301,7 +302,7 @@ def test_an_expired_handle_is_no_error(proxy: Proxy, inbox: Inbox) -> None:
     with consuming(proxy, inbox) as consumer:
         wait(lambda: inbox.held)
         proxy.hand_out_again()
-        wait(lambda: len(inbox.held) == 2)
+        wait(lambda: _holds(inbox, 2))
         inbox.held[0].set_result(None)
         wait(lambda: consumer.health().counts.expired == 1)
         assert not proxy.acked
@@ -462,3 +463,11 @@ def test_an_acknowledgement_that_fails_is_tried_again(proxy: Proxy, inbox: Inbox
     with consuming(proxy, inbox):
         proxy.wait(lambda: proxy.acked == [sent])
     assert len(inbox.messages) == 1
+
+
+def _holds(inbox: Inbox, count: int) -> bool:
+    return inbox.held is not None and len(inbox.held) == count
+
+
+def _has_broken(consumer: Consumer, count: int) -> bool:
+    return consumer.health().counts.broken == count

@@ -7,7 +7,8 @@ import json
 import os
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from tests.rocketmq.sending import Sender
 from tests.support.product import Product, wait_until
 from tests.support.rocketmq import Broker
 
-pytestmark = [pytest.mark.rocketmq, pytest.mark.long]
+pytestmark = [pytest.mark.rocketmq, pytest.mark.long, pytest.mark.timeout(0)]
 
 MESSAGES = int(os.environ.get("EVENTCENTER_MESSAGES", "3000"))
 ROUNDS = int(os.environ.get("EVENTCENTER_ROUNDS", "3"))
@@ -131,9 +132,8 @@ def test_all_layouts_arrive_complete_and_exact(rocketmq: Broker, product: Produc
     )
     assert twice == 0
     for name in (topic, plain):
-        wait_until(
-            lambda name=name: is_complete(rocketmq, product, token, input_id, name), 60, "the ledger has gaps"
-        )
+        complete = partial(is_complete, rocketmq, product, token, input_id, name)
+        wait_until(complete, 60, "the ledger has gaps")
     assert rows(product, token, "SELECT DISTINCT outcome FROM origins WHERE input = $i", i=input_id) == [
         ["stored"]
     ]
@@ -163,8 +163,8 @@ def test_kills_at_random_lose_nothing_and_repeat_nothing(rocketmq: Broker, produ
             names = [name for name in ("server", "ingest") if victim in {name, "all"}]
             product.start(*names)
             before, sent = archived(product, token), len(flow.sent)
-            wait_until(lambda sent=sent: len(flow.sent) > sent, 30, "nothing can be sent")
-            wait_until(lambda before=before: archived(product, token) > before, 60, "nothing arrives")
+            wait_until(partial(_is_more, lambda: len(flow.sent), sent), 30, "nothing can be sent")
+            wait_until(partial(_is_more, lambda: archived(product, token), before), 60, "nothing arrives")
             slowest = max(slowest, time.monotonic() - back_at)
             print(
                 f"round {number + 1}: killed {victim}, first event {time.monotonic() - back_at:.1f} s later"
@@ -185,6 +185,10 @@ def test_kills_at_random_lose_nothing_and_repeat_nothing(rocketmq: Broker, produ
     assert all(flow.tried[name] == data for name, data in found)
     assert slowest < 15
     print(f"{len(flow.sent)} events; at most {slowest:.1f} s until events arrived again")
+
+
+def _is_more(count: Callable[[], int], than: int) -> bool:
+    return count() > than
 
 
 def test_a_paused_input_receives_nothing_until_it_goes_on(rocketmq: Broker, product: Product) -> None:

@@ -9,6 +9,8 @@ from eventcenter.rocketmq.stubs import definition
 from ingest.bindings.rocketmq import Message
 
 MAX_UNPACKED_BYTES = 64 << 20
+_RETRY = 4
+"""Which of a handle's fields, from 0, tells the retry topic."""
 _EITHER = 32 + zlib.MAX_WBITS
 """gzip and zlib, told apart by their first bytes."""
 
@@ -33,6 +35,7 @@ def received(wire: Any, broker: str) -> Received:
             body = unpacked(body)
         except ValueError as error:
             broken = str(error)
+    place = _place(system)
     return Received(
         Message(
             topic=wire.topic.name,
@@ -42,8 +45,8 @@ def received(wire: Any, broker: str) -> Received:
             keys=tuple(system.keys),
             message_id=system.message_id or None,
             broker=broker,
-            queue_id=system.queue_id,
-            queue_offset=system.queue_offset if system.HasField("queue_offset") else None,
+            queue_id=None if place is None else place[0],
+            queue_offset=None if place is None else place[1],
             born_at=_millis(system.born_timestamp) if system.HasField("born_timestamp") else None,
             stored_at=_millis(system.store_timestamp) if system.HasField("store_timestamp") else None,
             delivery_attempt=system.delivery_attempt if system.HasField("delivery_attempt") else None,
@@ -51,6 +54,19 @@ def received(wire: Any, broker: str) -> Received:
         system.receipt_handle,
         broken,
     )
+
+
+def _place(system: Any) -> tuple[int, int] | None:
+    """Queue and offset of the message in its topic; None where it comes out of the group's retry topic.
+
+    There the broker tells queue and offset of that topic. The receipt handle says so: its fifth field is 0
+    for the topic itself (ExtraInfoUtil of RocketMQ 5).
+    """
+    if not system.HasField("queue_offset"):
+        return None
+    parts = system.receipt_handle.split(" ")
+    is_again = parts[_RETRY] != "0" if len(parts) > _RETRY else system.delivery_attempt > 1
+    return None if is_again else (system.queue_id, system.queue_offset)
 
 
 def unpacked(body: bytes) -> bytes:
