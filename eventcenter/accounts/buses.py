@@ -9,7 +9,7 @@ from eventcenter.errors import Conflict, NotFound
 from eventcenter.store import Store
 from eventcenter.store.audit import audit
 from eventcenter.store.bootstrap import DEFAULT_BUS
-from eventcenter.store.models import Bus, Hold, RetentionRow, Rule
+from eventcenter.store.models import Bus, Hold, Input, RetentionRow, Rule
 from eventcenter.store.sql import Session, select
 
 BusStatistics = Callable[[str], Mapping[str, tuple[int, datetime | None]]]
@@ -60,8 +60,8 @@ class Buses:
     def delete(self, who: Principal, name: str) -> None:
         """Remove an empty bus.
 
-        Raises NotFound; Conflict for `default`, for a bus that holds events, for one that a rule names, and
-        for one under a legal hold. Its retention policy goes with it.
+        Raises NotFound; Conflict for `default`, for a bus that holds events, for one that a rule or an input
+        names, and for one under a legal hold. Its retention policy goes with it.
         """
         tenant_id = who.require(Role.ADMIN)
         if name == DEFAULT_BUS:
@@ -93,6 +93,15 @@ class Buses:
                     value=", ".join(naming),
                     rule="a bus that a rule names stays",
                     remedy="change or delete these rules first",
+                )
+            inputs = session.scalars(select(Input).where(Input.tenant_id == tenant_id).order_by(Input.name))
+            feeding = [one.name for one in inputs if name in {t["bus"] for t in one.config["topics"]}]
+            if feeding:
+                raise Conflict(
+                    "Inputs bring events to this bus.",
+                    value=", ".join(feeding),
+                    rule="a bus that an input names stays",
+                    remedy="change or delete these inputs first",
                 )
             if session.get(Hold, (tenant_id, name)) is not None:
                 raise Conflict(

@@ -527,3 +527,199 @@ class DeliveryPage:
 
     deliveries: tuple[Delivery, ...] = ()
     next: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """What is wrong with an input: the value, the rule, and the way out."""
+
+    detail: str
+    value: str | None = None
+    rule: str | None = None
+    remedy: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputTopic:
+    """Topics of an input, and the bus that their events go to."""
+
+    topic: str
+    bus: str
+    is_pattern: bool = False
+    filter: str = "*"
+    filter_kind: str = "tag"
+    wrap_type: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputStart:
+    """Where an input began: group, first, last or time."""
+
+    position: str = "group"
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputStatus:
+    """How an input is; None where something is not known."""
+
+    state: str
+    text: Any = None
+    remedy: Any = None
+    problems: tuple[Problem, ...] = ()
+    services: tuple[str, ...] = ()
+    brokers: tuple[str, ...] = ()
+    lag_messages: int | None = None
+    lag_s: float | None = None
+    rate_s: float | None = None
+    received: int = 0
+    stored: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    empty: int = 0
+    missing: int = 0
+    last_received_at: datetime | None = None
+    reach_at: datetime | None = None
+    reach_problem: Problem | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Complete:
+    """Since when and until when all messages were received, or why that is not said."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    why: str | None = None
+    text: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopicState:
+    """A topic that is read."""
+
+    topic: str
+    bus: str | None = None
+    filtered: bool = False
+    received: int = 0
+    lag_messages: int | None = None
+    missing: int = 0
+    complete: Complete = field(default_factory=Complete)
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueState:
+    """One queue: what was received, and what its broker has."""
+
+    topic: str
+    broker: str
+    queue_id: int
+    received: int = 0
+    first_offset: int | None = None
+    last_offset: int | None = None
+    last_stored_at: datetime | None = None
+    oldest: int | None = None
+    newest: int | None = None
+    lag_messages: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gap:
+    """Offsets of a queue, first and last included, of which `count` were not received."""
+
+    topic: str
+    broker: str
+    queue_id: int
+    first: int
+    last: int
+    count: int
+    kind: str
+    fetching: bool = False
+    text: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """Where events come from by themselves. The secret is never part of it; the last four: of one alone."""
+
+    id: str
+    name: str
+    kind: str = "rocketmq"
+    addresses: str = ""
+    group: str = ""
+    topics: tuple[InputTopic, ...] = ()
+    name_servers: str = ""
+    namespace: str = ""
+    access_key: str = ""
+    has_secret: bool = False
+    tls: bool = False
+    tls_ca: str = ""
+    tls_name: str = ""
+    accept_unprefixed_extensions: bool = True
+    service: str | None = None
+    enabled: bool = True
+    start: InputStart = field(default_factory=InputStart)
+    created_at: datetime | None = None
+    status: InputStatus
+    topic_states: tuple[TopicState, ...] = ()
+    queues: tuple[QueueState, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    gaps_more: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was tried, and RocketMQ's admin command that helps."""
+
+    what: str
+    name: str
+    ok: bool
+    problem: Problem | None = None
+    command: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """A message that the broker has, as the input would read it."""
+
+    topic: str
+    broker: str = ""
+    queue_id: int = 0
+    offset: int = 0
+    stored_at: datetime | None = None
+    tag: str | None = None
+    layout: str = ""
+    events: int = 0
+    id: str | None = None
+    type: str | None = None
+    source: str | None = None
+    rejected: int = 0
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tried:
+    """What came of trying an input's settings."""
+
+    ok: bool
+    findings: tuple[Finding, ...] = ()
+    samples: tuple[Sample, ...] = ()
+    samples_note: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fetch:
+    """Messages that are fetched again: `state` is waiting, running, done or failed."""
+
+    id: str
+    reason: str
+    state: str
+    service: str = ""
+    from_: datetime | None = None
+    to: datetime | None = None
+    done: int = 0
+    total: int = 0
+    found: int = 0
+    problem: Problem | None = None
+    created_at: datetime
+    created_by: str = ""
+    finished_at: datetime | None = None

@@ -19,11 +19,14 @@ from eventcenter.client.answers import (
     DeliveryPage,
     Envelope,
     EventPage,
+    Fetch,
     Histogram,
+    Input,
     LegalHold,
     Me,
     Origin,
     Preview,
+    Problem,
     RejectDetail,
     RejectPage,
     Retention,
@@ -37,6 +40,7 @@ from eventcenter.client.answers import (
     Tenant,
     Token,
     TopValue,
+    Tried,
     User,
 )
 from eventcenter.client.filters import EventFilter, wire_time
@@ -326,6 +330,37 @@ class Client:
     def delivery(self, delivery_id: str) -> DeliveryDetail:
         return self._get(f"/v1/deliveries/{_part(delivery_id)}", DeliveryDetail)
 
+    # -- inputs --------------------------------------------------------------------------------------
+
+    def inputs(self) -> tuple[Input, ...]:
+        return self._items("/v1/inputs", Input)
+
+    def input(self, input_id: str) -> Input:
+        """One input with its queues and gaps."""
+        return self._get(f"/v1/inputs/{_part(input_id)}", Input)
+
+    def create_input(self, fields: Mapping[str, object]) -> Input:
+        return self._post("/v1/inputs", dict(fields), Input)
+
+    def change_input(self, input_id: str, changes: Mapping[str, object]) -> None:
+        self._send("PATCH", f"/v1/inputs/{_part(input_id)}", dict(changes))
+
+    def delete_input(self, input_id: str) -> None:
+        self._send("DELETE", f"/v1/inputs/{_part(input_id)}")
+
+    def test_input(self, fields: Mapping[str, object]) -> Tried:
+        """Try settings; with `id` those of a saved input and what is changed in it."""
+        return self._post("/v1/inputs/test", dict(fields), Tried)
+
+    def fetches(self, input_id: str) -> tuple[Fetch, ...]:
+        rows = self._items(f"/v1/inputs/{_part(input_id)}/fetches", _Fetch)
+        return tuple(row.fetch() for row in rows)
+
+    def create_fetch(self, input_id: str, *, from_: datetime, to: datetime) -> Fetch:
+        """Fetch again what the brokers stored from `from_` up to before `to`."""
+        body = {"from": wire_time(from_), "to": wire_time(to)}
+        return self._post(f"/v1/inputs/{_part(input_id)}/fetches", body, _Fetch).fetch()
+
     # -- the wire ------------------------------------------------------------------------------------
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None = None, query: Query = ()) -> bytes:
@@ -370,6 +405,25 @@ class _Histogram(msgspec.Struct, frozen=True):
     to: datetime
     series: tuple[Series, ...] = ()
     total: int = 0
+
+
+class _Fetch(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    reason: str
+    state: str
+    service: str
+    from_: datetime | None = msgspec.field(name="from")
+    to: datetime | None
+    done: int
+    total: int
+    found: int
+    problem: Problem | None
+    created_at: datetime
+    created_by: str
+    finished_at: datetime | None
+
+    def fetch(self) -> Fetch:
+        return Fetch(**msgspec.structs.asdict(self))
 
 
 def _page(body: bytes, kind: type[T], names: Sequence[str]) -> tuple[tuple[T, ...], str | None]:

@@ -3,7 +3,8 @@
 import contextlib
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from eventcenter.clock import Clock, SystemClock
@@ -23,12 +24,40 @@ _PROXY = (
 )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """A topic, or the consumer group, and what is wrong with it."""
+
+    topic: str | None
+    """None for the consumer group."""
+    problem: EventCenterError | None
+    """None where all is well."""
+
+
+Tell = Callable[[Finding], None]
+
+
 def check(
     server: Server, group: Group, *, options: Options | None = None, clock: Clock | None = None
 ) -> None:
     """Whether the first proxy that answers knows topics and group, and lets us read; receives nothing.
 
     Raises the EventCenterError that says what to change.
+    """
+
+    def tell(found: Finding) -> None:
+        if found.problem is not None:
+            raise found.problem
+
+    examine(server, group, tell, options=options, clock=clock)
+
+
+def examine(
+    server: Server, group: Group, tell: Tell, *, options: Options | None = None, clock: Clock | None = None
+) -> Address:
+    """`check`, to the end: `tell` gets a finding for each topic, then one for the group.
+
+    The proxy that answered. Raises the EventCenterError that says what to change where none does.
     """
     options = options or Options(request_s=_TIMEOUT_S)
     identity = Identity.new(group.name)
@@ -37,19 +66,42 @@ def check(
         # Sockets tell why nothing answers; gRPC only that it does not.
         calls = Calls(server, address, identity, clock or SystemClock())
         try:
-            _check(calls, group, options)
+            _examine(calls, group, options, tell)
         except Unavailable as error:
             failures.append(diagnosed(server, address) or error)
         else:
-            return
+            return address
         finally:
             calls.close()
     raise failures[0]
 
 
-def _check(calls: Calls, group: Group, options: Options) -> None:
+def _examine(calls: Calls, group: Group, options: Options, tell: Tell) -> None:
+    """Raises Unavailable where the proxy does not answer."""
+    there = []
     for subscription in group.subscriptions:
-        calls.route(subscription, options.request_s)
+        problem = _problem_of(lambda one=subscription: calls.route(one, options.request_s))  # type: ignore[misc]
+        if problem is None:
+            there.append(subscription)
+        tell(Finding(topic=subscription.topic, problem=problem))
+    if not there:
+        return
+    # A group may read a topic, or not: those that are not there would hide what it says.
+    read = Group(name=group.name, subscriptions=tuple(there))
+    tell(Finding(topic=None, problem=_problem_of(lambda: _join(calls, read, options))))
+
+
+def _problem_of(call: Callable[[], object]) -> EventCenterError | None:
+    try:
+        call()
+    except Unavailable:
+        raise
+    except EventCenterError as error:
+        return error
+    return None
+
+
+def _join(calls: Calls, group: Group, options: Options) -> None:
     with _settled(calls, group, options):
         calls.heartbeat(options.request_s)
     with contextlib.suppress(EventCenterError):

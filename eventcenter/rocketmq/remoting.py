@@ -33,6 +33,7 @@ _OFFSET_AT = 29
 _NEWEST = 30
 _OLDEST = 31
 _ROUTE = 105
+_CLUSTERS = 106
 _TOPICS = 206
 _RESET = 222
 _SUCCESS = 0
@@ -129,6 +130,10 @@ class Offsets:
         prefix = f"{self._namespace}%" if self._namespace else ""
         names = parse_json(answer.body).get("topicList", [])
         return sorted(name.removeprefix(prefix) for name in names if name.startswith(prefix))
+
+    def clusters(self) -> list[str]:
+        """The names of the clusters that the name server knows."""
+        return sorted(parse_json(self._name_server(_CLUSTERS, {}).body).get("clusterAddrTable", {}))
 
     def queues(self, topic: str) -> list[Queue]:
         """The topic's readable queues on the brokers' masters. Raises NotFound without such a topic."""

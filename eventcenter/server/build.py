@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import alerts.api
+import ingest.inputs.api
 import queries.api
 import queries.query_api
 from alerts import Alerts
@@ -29,6 +30,7 @@ from eventcenter.store.models import Tenant
 from eventcenter.store.secrets import SecretBox
 from eventcenter.store.sql import select
 from eventcenter.web.application import create_application
+from ingest.inputs.inputs import Inputs
 from ingest.loader import Loader
 from queries import Queries
 from queries.sql import Sql
@@ -93,6 +95,13 @@ class Server:
             make_scratch=self.settler.scratch,
             cursor_key=cursor_key,
         )
+        self.inputs = Inputs(
+            store=self.store,
+            archives=self.archives,
+            secrets=secrets,
+            settings=settings,
+            usage=self.retention.looks.usage,
+        )
         self.backups = Backups(self.archives, settings, clock)
         self.housekeeping = Housekeeping(store=self.store, settings=settings, clock=clock)
         self._stop = threading.Event()
@@ -102,6 +111,7 @@ class Server:
                 ("loader", self.loader.run),
                 ("settler", self.settler.run),
                 ("retention", self.retention.keeper.run),
+                ("inputs", self.inputs.keeper.run),
                 ("rules", self.alerts.run_engine),
                 ("delivery", self.alerts.run_delivery),
             )
@@ -119,6 +129,7 @@ class Server:
                 queries.query_api.router(self.sql),
                 alerts.api.router(self.alerts),
                 retention_api.router(self.retention),
+                ingest.inputs.api.router(self.inputs),
                 backup_api.router(self.backups),
                 status.router(self.queries, self.alerts, self.loader),
             ],
