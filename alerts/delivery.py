@@ -1,6 +1,6 @@
 """Delivery: from the outbox to the targets, at least once, each robot at its pace.
 
-For each robot (or topic, or whatever it is) one request at a time: pick an item, or as many as the kind takes,
+For each robot (or topic, or whatever it is) one request at a time: pick an item, or as many as it takes,
 write attempts and leases, commit, send, commit what came of it. After a crash at most that one request is
 repeated. What waits while a robot may not speak becomes one digest per target.
 """
