@@ -1,28 +1,25 @@
-"""Delivery: from the outbox to the robots, at least once, each robot at its pace.
+"""Delivery: from the outbox to the targets, at least once, each robot at its pace.
 
-For each robot one request at a time: pick an item, write the attempt and the lease, commit, send, commit what
-came of it. After a crash at most that one request is repeated. What waits while a robot may not speak becomes
-one digest per target.
+For each robot (or topic, or whatever it is) one request at a time: pick an item, or as many as it takes,
+write attempts and leases, commit, send, commit what came of it. After a crash at most that one request is
+repeated. What waits while a robot may not speak becomes one digest per target.
 """
 
 import threading
 import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-import httpx
-import msgspec
 import structlog
 
 from alerts import health
 from alerts.digest import merge, mergeable
 from alerts.engine import audience_of
-from alerts.message import Message
 from alerts.pacing import Pace, backoff, pace
-from alerts.sender import Sent, send
-from alerts.targets import dingtalk
-from alerts.targets.dingtalk import Outcome, Request
+from alerts.targets.kind import Answer, Kind, Outcome, Request, Sent
+from alerts.targets.topic import BATCH_BYTES
 from eventcenter.clock import Clock, rfc3339
 from eventcenter.errors import EventCenterError
 from eventcenter.settings import Settings
@@ -40,25 +37,20 @@ TEST_WAITS: Final = timedelta(minutes=2)
 PROBED_EVERY: Final = timedelta(minutes=10)
 """A broken robot is tried again so often, and at once after its target was changed."""
 
+_JUDGED: Final = frozenset({Outcome.OK, Outcome.REJECTED, Outcome.TOO_LONG, Outcome.BUG})
+
 _log = structlog.get_logger(__name__)
-
-
-class Credentials(msgspec.Struct, frozen=True):
-    """A target's secrets, as they lie encrypted in the store."""
-
-    token: str
-    secret: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Flight:
-    """A request that is on disk as an attempt and may go out."""
+    """A request that is on disk as attempts and may go out."""
 
-    item_id: str
-    attempt_id: str
+    kind: Kind
     robot_hash: str
     request: Request
-    credentials: Credentials
+    legs: tuple[tuple[str, str], ...]
+    """Of each item that it brings: its id, and that of its attempt."""
 
 
 class Delivery:
@@ -71,13 +63,14 @@ class Delivery:
         secrets: SecretBox,
         clock: Clock,
         settings: Settings,
-        http: httpx.BaseTransport,
+        kinds: Mapping[str, Kind],
     ) -> None:
+        """`kinds` by their names: all that targets may have."""
         self._store = store
         self._secrets = secrets
         self._clock = clock
         self._settings = settings
-        self._http = http
+        self.kinds = kinds
         self._owner = uuid.uuid4().hex
         """This run of the server: a lease of another one is over, because only one runs at a time."""
         self._locks: dict[str, threading.Lock] = {}
@@ -141,11 +134,17 @@ class Delivery:
     def next_moment(self, robot_hash: str) -> datetime | None:
         """Until when the robot may not speak; None if it may."""
         now = self._clock.now()
-        return self._store.read(lambda session: pace(session, robot_hash, now)).until
+
+        def ask(session: Session) -> datetime | None:
+            targets = _targets(session, robot_hash)
+            return self._pace(session, targets, now).until if targets else None
+
+        return self._store.read(ask)
 
     def close(self) -> None:
         """Close idle connections; a later request opens its own."""
-        self._http.close()
+        for kind in self.kinds.values():
+            kind.close()
 
     def _lock(self, robot_hash: str) -> threading.Lock:
         with self._locks_lock:
@@ -162,7 +161,11 @@ class Delivery:
         )
 
     def _send(self, flight: _Flight) -> Sent:
-        return send(self._http, flight.request)
+        return flight.kind.send(flight.request)
+
+    def _pace(self, session: Session, targets: Mapping[str, Target], now: datetime) -> Pace:
+        target = next(iter(targets.values()))
+        return pace(session, target.robot_hash, now, budget=self.kinds[target.kind].traits.budget)
 
     # -- before the request ----------------------------------------------------------------------------
 
@@ -170,6 +173,8 @@ class Delivery:
         """Whether `_claim` would change anything."""
         now = self._clock.now()
         targets = _targets(session, robot_hash)
+        if not targets:
+            return False
         mine = OutboxItem.target_id.in_(targets)
         if session.scalar(select(OutboxItem.id).where(mine, self._orphaned(now)).limit(1)):
             return True
@@ -178,7 +183,7 @@ class Delivery:
             for target in targets.values()
         ):
             return True
-        current = pace(session, robot_hash, now)
+        current = self._pace(session, targets, now)
         if current.until is not None and current.limited:
             return any(target.enabled and mergeable(session, target) for target in targets.values())
         if current.until is not None and only is None:
@@ -196,7 +201,7 @@ class Delivery:
         _give_up(session, targets, now)
         if session.scalar(select(OutboxItem.id).where(mine, OutboxItem.state == "sending").limit(1)):
             return None
-        current = pace(session, robot_hash, now)
+        current = self._pace(session, targets, now)
         if current.until is not None and (current.limited or only is None):
             if current.limited:
                 self._merge(session, targets.values(), now)
@@ -205,81 +210,81 @@ class Delivery:
         if item is None:
             return None
         target = targets[item.target_id]
+        kind = self.kinds[target.kind]
+        items = [item] if only is not None else _together(session, item, kind.traits.batch, now)
         try:
-            flight = self._prepare(item, target, now)
+            request = kind.prepare(target, items, self._secrets.decrypt(target.secrets), now)
         except EventCenterError:
             health.note(target, health="broken", code="sealed", now=now, retry_at=rfc3339(now + PROBED_EVERY))
             if item.kind == "test":
                 _end(item, "failed", now, reason="sealed")
             _log.exception("a target's credentials cannot be opened", target=target.id)
             return None
+        return _Flight(
+            kind=kind,
+            robot_hash=robot_hash,
+            request=request,
+            legs=tuple(
+                (each.id, self._depart(session, each, robot_hash if each is item else "", shown, now))
+                for each, shown in zip(items, request.shown, strict=True)
+            ),
+        )
+
+    def _depart(
+        self, session: Session, item: OutboxItem, robot_hash: str, shown: Mapping[str, Any], now: datetime
+    ) -> str:
+        """Lease the item and write down its attempt, whose id this is."""
         item.state, item.attempts = "sending", item.attempts + 1
         item.lease_owner, item.lease_until, item.updated_at = self._owner, now + LEASE, now
-        session.add(
-            Attempt(
-                id=flight.attempt_id,
-                tenant_id=item.tenant_id,
-                outbox_id=item.id,
-                target_id=item.target_id,
-                robot_hash=robot_hash,
-                started_at=now,
-                request=dict(flight.request.shown),
-            )
+        attempt = Attempt(
+            id=new_id(),
+            tenant_id=item.tenant_id,
+            outbox_id=item.id,
+            target_id=item.target_id,
+            robot_hash=robot_hash,
+            started_at=now,
+            request=dict(shown),
         )
-        return flight
+        session.add(attempt)
+        return attempt.id
 
-    def _merge(self, session: Session, targets: Any, now: datetime) -> None:
+    def _merge(self, session: Session, targets: Iterable[Target], now: datetime) -> None:
         for target in targets:
-            if target.enabled:
+            budget = self.kinds[target.kind].traits.budget
+            if target.enabled and budget is not None:
                 tenant = session.get(Tenant, target.tenant_id)
                 if tenant is not None:
-                    merge(session, target, audience_of(tenant, self._settings), now)
-
-    def _prepare(self, item: OutboxItem, target: Target, now: datetime) -> _Flight:
-        credentials = msgspec.json.decode(self._secrets.decrypt(target.secrets), type=Credentials)
-        message = message_of(item, target)
-        request = dingtalk.request(
-            message,
-            base_url=target.config.get("base_url") or self._settings.dingtalk_base_url,
-            token=credentials.token,
-            secret=credentials.secret,
-            delivery_id=item.id,
-            now=now,
-            limit=dingtalk.SHRUNK_BYTES if item.payload.get("shrunk") else dingtalk.MAX_BYTES,
-        )
-        return _Flight(
-            item_id=item.id,
-            attempt_id=new_id(),
-            robot_hash=target.robot_hash,
-            request=request,
-            credentials=credentials,
-        )
+                    merge(session, target, audience_of(tenant, self._settings), now, budget=budget)
 
     # -- after the answer ------------------------------------------------------------------------------
 
     def _settle(self, session: Session, flight: _Flight, sent: Sent) -> None:
-        """Write down what came of a request: attempt, item and the target's health."""
+        """Write down what came of a request: attempts, items and the health of targets."""
         now = self._clock.now()
-        answer = sent.answer
-        attempt = session.get(Attempt, flight.attempt_id)
-        item = session.get(OutboxItem, flight.item_id)
-        if attempt is None or item is None:
-            return
-        response = dingtalk.masked(answer.text, flight.credentials.token, flight.credentials.secret)
-        attempt.finished_at, attempt.status, attempt.latency_ms = now, sent.status, sent.latency_ms
-        attempt.response, attempt.errcode, attempt.outcome = response, answer.errcode, answer.outcome.value
+        tried: set[str] = set()
+        for (item_id, attempt_id), answer in zip(flight.legs, sent.answers, strict=True):
+            attempt = session.get(Attempt, attempt_id)
+            item = session.get(OutboxItem, item_id)
+            if attempt is None or item is None:
+                continue
+            attempt.finished_at, attempt.status, attempt.latency_ms = now, sent.status, sent.latency_ms
+            attempt.response, attempt.errcode = answer.text, answer.errcode
+            attempt.outcome = answer.outcome.value
+            if item.state == "sending" and item.lease_owner == self._owner:
+                _conclude(item, answer.outcome, now, alone=len(flight.legs) == 1)
+            tried.add(item.target_id)
         session.flush()
-        if item.state == "sending" and item.lease_owner == self._owner:
-            _conclude(item, answer.outcome, now)
-        current = pace(session, flight.robot_hash, now)
-        for target in session.scalars(select(Target).where(Target.robot_hash == flight.robot_hash)):
-            _note_health(target, item.target_id, answer, current, now)
+        targets = _targets(session, flight.robot_hash)
+        if not tried or not targets:
+            return
+        current = self._pace(session, targets, now)
+        for target in targets.values():
+            _note_health(target, target.id in tried, _telling(sent.answers), current, now)
 
 
-def message_of(item: OutboxItem, target: Target | None) -> Message:
-    """The item's message, with the keyword that the target has now."""
-    keyword = None if target is None else target.config.get("keyword")
-    return Message.from_payload({**item.payload["message"], "keyword": keyword})
+def _telling(answers: Sequence[Answer]) -> Answer:
+    """The answer that says most about the target: any that judged a message says that it works."""
+    return next((each for each in answers if each.outcome in _JUDGED), answers[0])
 
 
 def _next_item(session: Session, targets: Any, now: datetime, only: str | None) -> OutboxItem | None:
@@ -303,6 +308,32 @@ def _next_item(session: Session, targets: Any, now: datetime, only: str | None) 
         .limit(1)
     )
     return session.scalar(ask)
+
+
+def _together(session: Session, first: OutboxItem, most: int, now: datetime) -> list[OutboxItem]:
+    """The first item and what may go out with it: waiting events of its target, in their order."""
+    if most == 1 or first.kind != "event" or first.payload.get("alone"):
+        return [first]
+    ask = (
+        select(OutboxItem)
+        .where(
+            OutboxItem.target_id == first.target_id,
+            OutboxItem.state == "pending",
+            OutboxItem.kind == "event",
+            OutboxItem.not_before <= now,
+            OutboxItem.id != first.id,
+        )
+        .order_by(OutboxItem.created_at, OutboxItem.id)
+        .limit(most - 1)
+        .execution_options(yield_per=10)
+    )
+    items, size = [first], len(first.payload["line"])
+    for item in session.scalars(ask):
+        size += len(item.payload["line"])
+        if size > BATCH_BYTES or item.payload.get("alone"):
+            break
+        items.append(item)
+    return items
 
 
 def _held(target: Target, now: datetime) -> bool:
@@ -358,12 +389,16 @@ def _targets(session: Session, robot_hash: str) -> dict[str, Target]:
     return {target.id: target for target in found}
 
 
-def _conclude(item: OutboxItem, outcome: Outcome, now: datetime) -> None:
+def _conclude(item: OutboxItem, outcome: Outcome, now: datetime, *, alone: bool) -> None:
     item.lease_owner, item.lease_until, item.updated_at = None, None, now
     if outcome is Outcome.OK:
         _end(item, "delivered", now)
     elif outcome is Outcome.TOO_LONG and not item.payload.get("shrunk"):
         item.payload = {**item.payload, "shrunk": True}
+        item.state, item.not_before = "pending", now
+    elif outcome in {Outcome.REJECTED, Outcome.BUG} and not alone:
+        # One of those that went together is refused: each by itself shows which.
+        item.payload = {**item.payload, "alone": True}
         item.state, item.not_before = "pending", now
     elif item.kind == "test" or outcome in {Outcome.REJECTED, Outcome.BUG, Outcome.TOO_LONG}:
         # A test is for someone who waits for it now: it is not tried again behind their back.
@@ -388,14 +423,14 @@ def _end(item: OutboxItem, state: str, now: datetime, *, reason: str | None = No
         item.payload = {**item.payload, "reason": reason}
 
 
-def _note_health(target: Target, tried: str, answer: dingtalk.Answer, current: Pace, now: datetime) -> None:
+def _note_health(target: Target, tried: bool, answer: Answer, current: Pace, now: datetime) -> None:
     """The pace is the robot's and so all its targets'; whether it is broken is the tried target's alone."""
     code, outcome = answer.code.name, answer.outcome
     if outcome in {Outcome.RATE_LIMITED, Outcome.QUOTA}:
         if target.health != "broken":
             until = rfc3339((current.until or now).replace(microsecond=0))
             health.note(target, health="throttled", code=code, now=now, until=until)
-    elif target.id != tried:
+    elif not tried:
         return
     elif outcome is Outcome.BROKEN:
         retry_at = rfc3339(now + PROBED_EVERY)
@@ -404,7 +439,7 @@ def _note_health(target: Target, tried: str, answer: dingtalk.Answer, current: P
         if current.failures >= health.UNREACHABLE_AFTER:
             health.note(target, health="broken", code=code, now=now)
     else:
-        # A message that DingTalk judged, even one it refused, says that the robot works.
+        # A message that was judged, even one that was refused, says that the target works.
         health.note(target, health="ok", code="ok", now=now)
 
 

@@ -1,13 +1,13 @@
 """The deliveries of a tenant, for people: what was said, to whom, and what came of it."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
 from alerts import shapes
-from alerts.delivery import message_of
 from alerts.health import words_of
-from alerts.targets import dingtalk
+from alerts.targets.kind import Kind
 from eventcenter.access import Principal, Role
 from eventcenter.clock import from_micros, to_micros
 from eventcenter.cursor import Cursors
@@ -32,8 +32,9 @@ class _Place(msgspec.Struct, frozen=True, array_like=True):
 class DeliveryBook:
     """Shows the principal's tenant alone; ids of other tenants do not exist."""
 
-    def __init__(self, *, store: Store, cursors: Cursors) -> None:
+    def __init__(self, *, store: Store, cursors: Cursors, kinds: Mapping[str, Kind]) -> None:
         self._store = store
+        self._kinds = kinds
         self._cursors = cursors
 
     def page(
@@ -121,11 +122,11 @@ class DeliveryBook:
             )
             merged = session.scalar(select(func.count()).where(OutboxItem.digest_id == item.id))
             target = session.get(Target, item.target_id)
-            document = dingtalk.document(message_of(item, target))["markdown"]
+            kind = self._kinds["rocketmq" if "line" in item.payload else "dingtalk"]
             return shapes.DeliveryDetail.model_validate(
                 {
                     **_shared(item, _Names(session, tenant_id, [item]), attempts[-1] if attempts else None),
-                    "payload": {"title": document["title"], "text": document["text"]},
+                    "payload": kind.said(item, target),
                     "merged": merged or 0,
                     "attempts": [
                         {

@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from alerts.message import Audience, RuleCount, compose_digest
-from alerts.targets.dingtalk import BUDGET
 from eventcenter.clock import rfc3339
 from eventcenter.store.models import Alert, OutboxItem, Rule, Target, new_id
 from eventcenter.store.sql import ColumnElement, Session, and_, func, select, update
@@ -13,10 +12,11 @@ LEAST: Final = 2
 """A single message is no digest: it waits as it is."""
 
 
-def merge(session: Session, target: Target, audience: Audience, now: datetime) -> bool:
+def merge(session: Session, target: Target, audience: Audience, now: datetime, *, budget: int) -> bool:
     """Merge the target's waiting alerts into its digest; False if there is nothing to merge.
 
-    A digest that waits and was not sent yet takes in more; otherwise a new one begins.
+    `budget` is what the robot may be sent in a minute, for the words. A digest that waits and was not sent
+    yet takes in more; otherwise a new one begins.
     """
     waiting = _waiting(target)
     ask = (
@@ -58,7 +58,7 @@ def merge(session: Session, target: Target, audience: Audience, now: datetime) -
         "open": True,
         "rules": rules,
         "message": compose_digest(
-            counts=_counts(session, rules), target_id=target.id, budget=BUDGET, audience=audience
+            counts=_counts(session, rules), target_id=target.id, budget=budget, audience=audience
         ).payload(),
     }
     digest.updated_at = now

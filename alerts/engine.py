@@ -8,22 +8,23 @@ events' `received_at`.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from alerts.evaluator import Decision, Memory, decide
-from alerts.message import Audience, Message, compose
+from alerts.message import Audience, compose
 from alerts.reading import EventReader
+from alerts.targets import TRAITS
 from alerts.template import Template
 from eventcenter.clock import Clock
 from eventcenter.errors import EventCenterError, InvalidInput
-from eventcenter.event import StoredEvent
+from eventcenter.event import StoredEvent, encode_line
 from eventcenter.pattern import EventPattern
 from eventcenter.settings import Settings
 from eventcenter.store import Store
 from eventcenter.store.audit import audit
-from eventcenter.store.models import Alert, Cursor, OutboxItem, Rule, RuleState, Tenant, new_id
+from eventcenter.store.models import Alert, Cursor, OutboxItem, Rule, RuleState, Target, Tenant, new_id
 from eventcenter.store.sql import Session, select
 
 READER: Final = "rules"
@@ -47,6 +48,8 @@ class ReadyRule:
     text: Template
     cooldown_s: int
     target_id: str
+    forwards: bool
+    """Its target gets the event itself, not a message about it."""
     from_seq: int
     memory: Memory
 
@@ -138,16 +141,17 @@ class Engine:
             return None
         cursor = session.get(Cursor, (tenant_id, READER))
         asked = (
-            select(Rule, RuleState)
+            select(Rule, RuleState, Target.kind)
+            .join(Target, Target.id == Rule.target_id)
             .outerjoin(RuleState, RuleState.rule_id == Rule.id)
             .where(Rule.tenant_id == tenant_id, Rule.enabled)
             .order_by(Rule.created_at, Rule.id)
         )
         rules: list[ReadyRule] = []
         unreadable: dict[str, str] = {}
-        for rule, state in session.execute(asked):
+        for rule, state, kind in session.execute(asked):
             try:
-                rules.append(_ready(rule, state))
+                rules.append(_ready(rule, state, kind))
             except InvalidInput as error:
                 unreadable[rule.id] = str(error)
         return _Situation(
@@ -193,24 +197,14 @@ class Engine:
         matched: Mapping[str, Sequence[StoredEvent]],
     ) -> None:
         now = self._clock.now()
-        prepared: list[tuple[ReadyRule, tuple[Decision, ...], Memory, list[Message]]] = []
+        prepared: list[tuple[ReadyRule, tuple[Decision, ...], Memory, list[dict[str, Any]]]] = []
         for rule in situation.rules:
             if events := matched.get(rule.id):
                 decisions, memory = decide(events, rule.memory, rule.cooldown_s)
-                messages = [
-                    compose(
-                        rule_id=rule.id,
-                        rule_name=rule.name,
-                        title=rule.title,
-                        text=rule.text,
-                        stored=decision.stored,
-                        audience=situation.audience,
-                        suppressed=decision.before,
-                    ).message
-                    for decision in decisions
-                    if decision.fires
+                payloads = [
+                    _payload(rule, decision, situation.audience) for decision in decisions if decision.fires
                 ]
-                prepared.append((rule, decisions, memory, messages))
+                prepared.append((rule, decisions, memory, payloads))
 
         def apply(session: Session) -> None:
             cursor = session.get(Cursor, (tenant_id, READER))
@@ -220,10 +214,10 @@ class Engine:
             ids = {rule.id for rule, *_ in prepared}
             alive = set(session.scalars(select(Rule.id).where(Rule.id.in_(ids), Rule.enabled)))
             index = 0
-            for rule, decisions, memory, messages in prepared:
+            for rule, decisions, memory, payloads in prepared:
                 if rule.id not in alive:
                     continue
-                waiting = iter(messages)
+                waiting = iter(payloads)
                 for decision in decisions:
                     alert = _alert(tenant_id, rule, decision, now)
                     session.add(alert)
@@ -280,7 +274,7 @@ def event_reference(stored: StoredEvent) -> dict[str, object]:
     }
 
 
-def _ready(rule: Rule, state: RuleState | None) -> ReadyRule:
+def _ready(rule: Rule, state: RuleState | None, kind: str) -> ReadyRule:
     return ReadyRule(
         id=rule.id,
         name=rule.name,
@@ -290,6 +284,7 @@ def _ready(rule: Rule, state: RuleState | None) -> ReadyRule:
         text=Template.parse(str(rule.template.get("text", ""))),
         cooldown_s=rule.cooldown_s,
         target_id=rule.target_id,
+        forwards=TRAITS[kind].forwards,
         from_seq=rule.from_seq,
         memory=Memory()
         if state is None
@@ -314,14 +309,32 @@ def _alert(tenant_id: str, rule: ReadyRule, decision: Decision, now: datetime) -
     )
 
 
-def _item(rule: ReadyRule, alert: Alert, stored: StoredEvent, message: Message, at: datetime) -> OutboxItem:
+def _payload(rule: ReadyRule, decision: Decision, audience: Audience) -> dict[str, Any]:
+    """What goes out: the event as it is, or a message about it."""
+    if rule.forwards:
+        return {"line": encode_line(decision.stored.event).decode()}
+    composed = compose(
+        rule_id=rule.id,
+        rule_name=rule.name,
+        title=rule.title,
+        text=rule.text,
+        stored=decision.stored,
+        audience=audience,
+        suppressed=decision.before,
+    )
+    return {"message": composed.message.payload()}
+
+
+def _item(
+    rule: ReadyRule, alert: Alert, stored: StoredEvent, payload: dict[str, Any], at: datetime
+) -> OutboxItem:
     return OutboxItem(
         tenant_id=alert.tenant_id,
         target_id=rule.target_id,
         rule_id=rule.id,
         alert_id=alert.id,
         kind="event",
-        payload={"message": message.payload(), "event": event_reference(stored), "rule_name": rule.name},
+        payload={**payload, "event": event_reference(stored), "rule_name": rule.name},
         state="pending",
         attempts=0,
         not_before=alert.created_at,

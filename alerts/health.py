@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from alerts.targets.dingtalk import ALL_CODES, Outcome
+from alerts.targets import TRAITS
+from alerts.targets.kind import Code, Outcome, Words, row_of
 from eventcenter.clock import rfc3339
 from eventcenter.store.models import Attempt, Target
-
-Words = Mapping[str, str]
 
 UNREACHABLE_AFTER: Final = 3
 """So many attempts in a row without an answer make a target broken for the eye; retries go on."""
@@ -26,10 +25,6 @@ _UNTIL: Final[Words] = {"en": " Sending goes on at {until}.", "zh": "将于 {unt
 _SEALED: Final[Words] = {
     "en": "Its stored credentials cannot be opened.",
     "zh": "无法解密已保存的凭据。",
-}
-_SEALED_REMEDY: Final[Words] = {
-    "en": "Restore the installation's key, or paste webhook and secret again.",
-    "zh": "请恢复系统密钥，或重新填写 Webhook 与密钥。",
 }
 
 
@@ -51,13 +46,14 @@ def health_of(target: Target) -> Health:
         return Health(state="unknown", text=_UNKNOWN, remedy=_TRY)
     if target.health == "ok":
         return Health(state="ok", text=_OK, remedy=None)
+    traits = TRAITS[target.kind]
     if detail.get("code") == "sealed":
-        return Health(state=target.health, text=_SEALED, remedy=_SEALED_REMEDY)
-    code = ALL_CODES.get(str(detail.get("code")), ALL_CODES["unknown"])
-    text = dict(code.meaning)
+        return Health(state=target.health, text=_SEALED, remedy=traits.sealed)
+    code = traits.codes.get(str(detail.get("code")), traits.codes["unknown"])
+    text = filled(code.meaning, target.config)
     if until := detail.get("until"):
         text = {language: words + _UNTIL[language].format(until=until) for language, words in text.items()}
-    return Health(state=target.health, text=text, remedy=code.remedy)
+    return Health(state=target.health, text=text, remedy=filled(code.remedy, target.config))
 
 
 def note(target: Target, *, health: str, code: str, now: datetime, **more: Any) -> None:
@@ -70,26 +66,49 @@ def note(target: Target, *, health: str, code: str, now: datetime, **more: Any) 
 
 def words_of(attempt: Attempt) -> Words | None:
     """What came of an attempt, for people; None while it is under way."""
-    outcome, errcode = attempt.outcome, attempt.errcode
-    if outcome is None:
-        return None
-    if outcome == INTERRUPTED:
+    if attempt.outcome == INTERRUPTED:
         return _INTERRUPTED
+    code = _code_of(attempt)
+    return None if code is None else filled(code.meaning, _facts(attempt))
+
+
+def remedy_of(attempt: Attempt) -> Words | None:
+    """What a person should do after an attempt; None where nothing is to be done."""
+    code = _code_of(attempt)
+    if code is None or code.outcome is Outcome.OK:
+        return None
+    return filled(code.remedy, _facts(attempt))
+
+
+def filled(words: Words, facts: Mapping[str, Any]) -> dict[str, str]:
+    """The words with the topic and the address that they speak of."""
+    topic, address = str(facts.get("topic", "")), str(facts.get("addresses", ""))
+    return {
+        language: text.replace("{topic}", topic).replace("{address}", address)
+        for language, text in words.items()
+    }
+
+
+def _facts(attempt: Attempt) -> dict[str, Any]:
+    return {"topic": attempt.request.get("topic", ""), "addresses": attempt.request.get("address", "")}
+
+
+def _code_of(attempt: Attempt) -> Code | None:
+    """The row of what came of an attempt; None where nothing has come of it."""
+    outcome, errcode = attempt.outcome, attempt.errcode
+    if outcome is None or outcome == INTERRUPTED:
+        return None
+    codes = TRAITS[attempt.request.get("kind", "dingtalk")].codes
     if outcome == Outcome.OK:
-        return ALL_CODES["ok"].meaning
-    said = (attempt.response or "").lower()
-    rows = [row for row in ALL_CODES.values() if row.errcode == errcode and errcode is not None]
-    for row in rows:
-        if any(word in said for word in row.words):
-            return row.meaning
-    plain = [row for row in rows if not row.words]
-    if plain:
-        return plain[0].meaning
+        return codes["ok"]
+    row = row_of(codes.values(), errcode, attempt.response or "")
+    if row is not None:
+        return row
     if outcome in {Outcome.RATE_LIMITED, Outcome.QUOTA}:
-        return ALL_CODES["too_fast"].meaning
+        return codes["too_fast"]
     if errcode is not None:
-        return ALL_CODES["unknown"].meaning
-    return ALL_CODES["no_answer" if attempt.status is None else "bad_answer"].meaning
+        return codes["unknown"]
+    return codes["no_answer" if attempt.status is None else "bad_answer"]
 
 
 INTERRUPTED: Final = "interrupted"

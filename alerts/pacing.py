@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from alerts.targets.dingtalk import BUDGET, Outcome, wait_of
+from alerts.targets.dingtalk import wait_of
+from alerts.targets.kind import Outcome
 from eventcenter.store.models import Attempt
 from eventcenter.store.sql import Session, select
 
@@ -40,16 +41,16 @@ def backoff(failures: int) -> timedelta:
     return timedelta(seconds=BACKOFF_S[min(max(failures, 1), len(BACKOFF_S)) - 1])
 
 
-def pace(session: Session, robot_hash: str, now: datetime) -> Pace:
-    """How long the robot must wait at `now`."""
+def pace(session: Session, robot_hash: str, now: datetime, *, budget: int | None) -> Pace:
+    """How long the robot must wait at `now`; `budget` is what it may be sent in a minute."""
     ask = (
         select(Attempt.started_at, Attempt.finished_at, Attempt.outcome, Attempt.response)
         .where(Attempt.robot_hash == robot_hash)
         .order_by(Attempt.started_at.desc(), Attempt.id)
-        .limit(max(_LOOK_BACK, BUDGET))
+        .limit(max(_LOOK_BACK, budget or 0))
     )
     rows = session.execute(ask).all()
-    budget = _budget([row.started_at for row in rows], now)
+    used_up = None if budget is None else _budget([row.started_at for row in rows], budget, now)
     # Of a moment that lies ahead, because the clock was set back, a pause counts from now at most.
     rest, failures = _rest(
         [
@@ -59,20 +60,20 @@ def pace(session: Session, robot_hash: str, now: datetime) -> Pace:
         ]
     )
     if rest is None or rest.until is None or rest.until <= now:
-        return Pace(until=budget, limited=budget is not None, failures=failures)
+        return Pace(until=used_up, limited=used_up is not None, failures=failures)
     # A pause after a failure does not hide that the budget is used up: who may pass over the one may not
     # pass over the other.
     return Pace(
-        until=max(rest.until, budget or rest.until),
-        limited=rest.limited or budget is not None,
+        until=max(rest.until, used_up or rest.until),
+        limited=rest.limited or used_up is not None,
         failures=failures,
     )
 
 
-def _budget(started: Sequence[datetime], now: datetime) -> datetime | None:
+def _budget(started: Sequence[datetime], budget: int, now: datetime) -> datetime | None:
     """Until when the minute's budget is used up; `started` newest first."""
-    recent = [at for at in started[:BUDGET] if at > now - MINUTE]
-    return min(recent[-1], now) + MINUTE if len(recent) >= BUDGET else None
+    recent = [at for at in started[:budget] if at > now - MINUTE]
+    return min(recent[-1], now) + MINUTE if len(recent) >= budget else None
 
 
 def _rest(answered: Sequence[tuple[datetime, str, str | None]]) -> tuple[Pace | None, int]:

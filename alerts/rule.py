@@ -77,20 +77,21 @@ class Parts:
 
 
 def examine(
-    form: RuleForm, *, known_buses: Iterable[str], known_targets: Iterable[str], preview: bool = False
+    form: RuleForm, *, known_buses: Iterable[str], known_targets: Mapping[str, bool], preview: bool = False
 ) -> tuple[Parts, list[Problem]]:
     """The rule's parts, and everything that is wrong with it.
 
-    A preview wants neither a name nor a target.
+    `known_targets` says of each whether it gets the events themselves. A preview wants neither a name nor a
+    target.
     """
     problems: list[Problem] = []
     if not preview:
         problems += _named("name", form.name, NAME_LIMIT)
-        if form.target_id is None or form.target_id not in set(known_targets):
+        if form.target_id is None or form.target_id not in known_targets:
             problems.append(
                 Problem(where="target_id", rule="it names a target of this tenant", value=form.target_id)
             )
-    elif form.target_id is not None and form.target_id not in set(known_targets):
+    elif form.target_id is not None and form.target_id not in known_targets:
         problems.append(
             Problem(where="target_id", rule="it names a target of this tenant", value=form.target_id)
         )
@@ -117,7 +118,15 @@ def examine(
         ]
     title, found = read(form.title)
     problems += [Problem(where="template.title", rule=text) for text in found]
-    if not form.title.strip() and not preview:
+    forwards = known_targets.get(form.target_id or "", False)
+    if forwards and (form.title or form.text):
+        problems.append(
+            Problem(
+                where="template",
+                rule="it is empty where the target is a topic, which gets the event as it is",
+            )
+        )
+    if not form.title.strip() and not preview and not forwards:
         problems.append(Problem(where="template.title", rule="it must not be empty"))
     if len(form.title) > TITLE_TEMPLATE_LIMIT:
         problems.append(

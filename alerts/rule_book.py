@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from alerts import shapes
 from alerts.delivery import Delivery
@@ -13,12 +13,12 @@ from alerts.reading import EventReader
 from alerts.rule import RULES_LIMIT, InvalidRule, Parts, Problem, RuleForm, examine
 from alerts.sentence import sentence
 from alerts.target_book import item_for_test, send_test
-from alerts.targets import dingtalk
+from alerts.targets import TRAITS, robot, topic
 from alerts.template import NOTHING
 from eventcenter.access import Principal, Role
 from eventcenter.clock import Clock
 from eventcenter.errors import Conflict, InvalidInput, NotFound
-from eventcenter.event import StoredEvent
+from eventcenter.event import StoredEvent, encode_line
 from eventcenter.pattern import EventPattern
 from eventcenter.settings import Settings
 from eventcenter.store import Store
@@ -180,7 +180,7 @@ class RuleBook:
         """
         tenant_id = who.require(Role.VIEWER)
         form = _form(body)
-        parts, problems, audience, keyword = self._store.read(
+        parts, problems, audience, target = self._store.read(
             lambda session: self._examined(session, tenant_id, form, body.rule_id)
         )
         told = [{"en": str(problem), "zh": str(problem)} for problem in problems]
@@ -200,8 +200,7 @@ class RuleBook:
                     told.append(_NO_MATCH)
         if sample is not None:
             made = _composed(body.rule_id, form.name, parts, sample, audience)
-            document = dingtalk.document(replace(made.message, keyword=keyword))["markdown"]
-            said = shapes.Said(title=document["title"], text=document["text"])
+            said = _said(made, sample, target)
             told += [
                 {
                     "en": f"The event shown has nothing at {path}; the message says {NOTHING} there.",
@@ -231,11 +230,15 @@ class RuleBook:
         def apply(session: Session) -> tuple[str, str]:
             current = _find(session, tenant_id, rule_id)
             target = session.get_one(Target, current.target_id)
-            audience = audience_of(session.get_one(Tenant, tenant_id), self._settings)
             parts = _checked(session, tenant_id, _form_of(current), own=True)
-            made = _composed(current.id, current.name, parts, stored, audience, test=True)
+            if TRAITS[target.kind].forwards:
+                payload: dict[str, Any] = {"line": encode_line(stored.event).decode()}
+            else:
+                audience = audience_of(session.get_one(Tenant, tenant_id), self._settings)
+                made = _composed(current.id, current.name, parts, stored, audience, test=True)
+                payload = {"message": made.message.payload()}
             item = item_for_test(
-                target, made.message, self._clock.now(), rule=current, event=event_reference(stored)
+                target, payload, self._clock.now(), rule=current, event=event_reference(stored)
             )
             session.add(item)
             audit(session, who, "rule.test", f"rule:{current.name}", {"seq": stored.seq})
@@ -253,15 +256,14 @@ class RuleBook:
 
     def _examined(
         self, session: Session, tenant_id: str, form: RuleForm, rule_id: str | None
-    ) -> tuple[Parts, list[Problem], Audience, str | None]:
+    ) -> tuple[Parts, list[Problem], Audience, Target | None]:
         if rule_id is not None:
             _find(session, tenant_id, rule_id)
         parts, problems = _examine(session, tenant_id, form, preview=True)
         audience = audience_of(session.get_one(Tenant, tenant_id), self._settings)
         target = None if form.target_id is None else session.get(Target, form.target_id)
         own = target is not None and target.tenant_id == tenant_id
-        keyword = target.config.get("keyword") if target is not None and own else None
-        return parts, problems, audience, keyword
+        return parts, problems, audience, target if own else None
 
     def _answers(self, session: Session, tenant_id: str, rules: list[Rule]) -> list[shapes.RuleAnswer]:
         since = self._clock.now() - DAY
@@ -337,7 +339,12 @@ def _examine(
     return examine(
         form,
         known_buses=session.scalars(select(Bus.name).where(Bus.tenant_id == tenant_id)).all(),
-        known_targets=session.scalars(select(Target.id).where(Target.tenant_id == tenant_id)).all(),
+        known_targets={
+            target_id: TRAITS[kind].forwards
+            for target_id, kind in session.execute(
+                select(Target.id, Target.kind).where(Target.tenant_id == tenant_id)
+            )
+        },
         preview=preview,
     )
 
@@ -404,6 +411,14 @@ def _composed(
         audience=audience,
         test=test,
     )
+
+
+def _said(made: Composed, stored: StoredEvent, target: Target | None) -> shapes.Said:
+    """What the target would get."""
+    config = {} if target is None else target.config
+    if target is not None and TRAITS[target.kind].forwards:
+        return topic.said(stored.event, config["topic"])
+    return robot.said(replace(made.message, keyword=config.get("keyword")))
 
 
 def _sentence(rule: Rule) -> Mapping[str, str]:

@@ -5,13 +5,14 @@ one deadline, and no more than 64 KiB of an answer are read.
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Final
 
 import httpx
 
 from alerts.targets import dingtalk
-from alerts.targets.dingtalk import Answer, Request
+from alerts.targets.dingtalk import Request
+from alerts.targets.kind import Sent
 from eventcenter.connections import KEPT
 
 TIMEOUT_S: Final = 10.0
@@ -27,18 +28,11 @@ def new_transport() -> httpx.BaseTransport:
     return httpx.HTTPTransport(verify=True, trust_env=False, limits=KEPT)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sent:
-    """How an exchange went."""
+def send(transport: httpx.BaseTransport, request: Request, *secrets: str | None) -> Sent:
+    """Send `request`; never raises for what the other side or the network does.
 
-    status: int | None
-    """HTTP status, None where no answer came."""
-    answer: Answer
-    latency_ms: int
-
-
-def send(transport: httpx.BaseTransport, request: Request) -> Sent:
-    """Send `request`; never raises for what the other side or the network does."""
+    `secrets` are masked where the answer repeats them.
+    """
     begun = time.monotonic()
     status: int | None = None
     try:
@@ -60,7 +54,8 @@ def send(transport: httpx.BaseTransport, request: Request) -> Sent:
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         # An httpx error's text may hold the address, and that holds the token.
         answer = dingtalk.no_answer(_reason(error))
-    return Sent(status=status, answer=answer, latency_ms=round((time.monotonic() - begun) * 1000))
+    answer = replace(answer, text=dingtalk.masked(answer.text, *secrets))
+    return Sent(status=status, answers=(answer,), latency_ms=round((time.monotonic() - begun) * 1000))
 
 
 def _read(response: httpx.Response, deadline: float) -> bytes:

@@ -17,6 +17,9 @@ from alerts.reading import ArchiveReader, EventReader
 from alerts.rule_book import RuleBook
 from alerts.sender import new_transport
 from alerts.target_book import TargetBook
+from alerts.targets.kind import Kind
+from alerts.targets.robot import DingTalk
+from alerts.targets.topic import Encode, RocketMq
 from eventcenter.clock import Clock
 from eventcenter.cursor import Cursors
 from eventcenter.errors import EventCenterError
@@ -48,6 +51,7 @@ class Statistics:
 class Alerts:
     """The door to this package for composition roots. `queries` may also be an EventReader.
 
+    `encode` makes a RocketMQ message of an event: the binding is ingest's, which this package does not see.
     `cursor_key` signs cursors; without one they are good for as long as the process lives.
     """
 
@@ -59,6 +63,7 @@ class Alerts:
         secrets: SecretBox,
         clock: Clock,
         settings: Settings,
+        encode: Encode,
         http: httpx.BaseTransport | None = None,
         cursor_key: bytes | None = None,
     ) -> None:
@@ -66,9 +71,11 @@ class Alerts:
         self._store = store
         self._clock = clock
         self.engine = Engine(store=store, events=events, clock=clock, settings=settings)
-        self.delivery = Delivery(
-            store=store, secrets=secrets, clock=clock, settings=settings, http=http or new_transport()
-        )
+        kinds: dict[str, Kind] = {
+            "dingtalk": DingTalk(http or new_transport(), settings),
+            "rocketmq": RocketMq(encode),
+        }
+        self.delivery = Delivery(store=store, secrets=secrets, clock=clock, settings=settings, kinds=kinds)
         self.targets = TargetBook(
             store=store, secrets=secrets, clock=clock, settings=settings, delivery=self.delivery
         )
@@ -80,7 +87,7 @@ class Alerts:
             delivery=self.delivery,
             changed=self.wake,
         )
-        self.deliveries = DeliveryBook(store=store, cursors=Cursors(cursor_key))
+        self.deliveries = DeliveryBook(store=store, cursors=Cursors(cursor_key), kinds=kinds)
         self._engine_wake = threading.Event()
         self._delivery_wake = threading.Event()
 

@@ -9,7 +9,7 @@ from alerts.template import TEMPLATE_LIMIT
 from eventcenter.clock import rfc3339
 
 Moment = Annotated[datetime, PlainSerializer(rfc3339, return_type=str)]
-TargetKind = Literal["dingtalk"]
+TargetKind = Literal["dingtalk", "rocketmq"]
 State = Literal["pending", "sending", "delivered", "failed", "merged"]
 
 
@@ -39,15 +39,46 @@ class Words(BaseModel):
     zh: str
 
 
+class NewTopic(_Body):
+    """A topic of RocketMQ 5 to send events to."""
+
+    addresses: Text = Field(max_length=2_000, description="Of the proxies (gRPC): host:port;host:port.")
+    topic: Text = Field(max_length=255, description="It exists, with message.type NORMAL.")
+    namespace: Text = Field(default="", max_length=255)
+    access_key: Text = Field(default="", max_length=255)
+    secret_key: Secret | None = Field(default=None, description="It is never given back.")
+    tls: bool = False
+    tls_ca: Text = Field(
+        default="", max_length=100_000, description="The authority's certificate (PEM); empty: public ones."
+    )
+    tls_name: Text = Field(default="", max_length=255, description="In the certificate, if not the host.")
+
+
+class ChangeTopic(_Body):
+    """What is given changes; an empty access key takes the secret key away too."""
+
+    addresses: Text | None = Field(default=None, max_length=2_000)
+    topic: Text | None = Field(default=None, max_length=255)
+    namespace: Text | None = Field(default=None, max_length=255)
+    access_key: Text | None = Field(default=None, max_length=255)
+    secret_key: Secret | None = None
+    tls: bool | None = None
+    tls_ca: Text | None = Field(default=None, max_length=100_000)
+    tls_name: Text | None = Field(default=None, max_length=255)
+
+
 class NewTarget(_Body):
-    """A robot to speak through."""
+    """A robot to speak through, or a topic to send events to."""
 
     name: Text = Field(max_length=500)
     kind: TargetKind = "dingtalk"
-    webhook: Secret = Field(description="The robot's webhook as DingTalk shows it. It is never given back.")
+    webhook: Secret | None = Field(
+        default=None, description="The robot's webhook as DingTalk shows it. It is never given back."
+    )
     secret: Secret | None = Field(default=None, description="SEC…, if the robot checks signatures.")
     keyword: Text | None = Field(default=None, max_length=500, description="Added where a message lacks it.")
     base_url: Text | None = Field(default=None, max_length=500, description="For operators: another base.")
+    rocketmq: NewTopic | None = Field(default=None, description="Where the events go; for kind rocketmq.")
     enabled: bool = True
 
 
@@ -59,7 +90,20 @@ class ChangeTarget(_Body):
     secret: Secret | None = None
     keyword: Text | None = Field(default=None, max_length=500)
     base_url: Text | None = Field(default=None, max_length=500)
+    rocketmq: ChangeTopic | None = None
     enabled: bool | None = None
+
+
+class TopicAnswer(BaseModel):
+    """A topic without its secret key; `has_secret` beside it tells whether there is one."""
+
+    addresses: str
+    topic: str
+    namespace: str
+    access_key: str
+    tls: bool
+    tls_ca: str
+    tls_name: str
 
 
 class TargetAnswer(BaseModel):
@@ -72,6 +116,7 @@ class TargetAnswer(BaseModel):
     token_hint: str = Field(description="The end of the access token, to tell robots apart.")
     has_secret: bool
     base_url: str | None
+    rocketmq: TopicAnswer | None
     enabled: bool
     health: Literal["unknown", "ok", "throttled", "broken"]
     health_text: Words
@@ -99,7 +144,7 @@ class RuleBody(_Body):
     name: Text = Field(max_length=500)
     buses: list[Text] = Field(default_factory=list, max_length=1_000, description="None: all buses.")
     pattern: dict[str, Any]
-    template: Template
+    template: Template = Field(default_factory=Template, description="Empty where the target is a topic.")
     cooldown_s: int = Field(default=0, description="Seconds of rest after a message, by received_at.")
     target_id: str = Field(max_length=64)
     enabled: bool = True
@@ -158,8 +203,9 @@ class Rules(BaseModel):
 
 
 class Said(BaseModel):
-    """A message as the target gets it: `text` is DingTalk's markdown."""
+    """What the target gets: DingTalk's markdown, or for a topic the event as JSON."""
 
+    form: Literal["markdown", "event"] = "markdown"
     title: str
     text: str
 

@@ -1,22 +1,21 @@
 """The targets of a tenant: made, changed, tested, never shown with their secrets."""
 
-from collections.abc import Mapping
+import hashlib
 from datetime import datetime
 from typing import Any, Final
 
-import msgspec
-
 from alerts import shapes
-from alerts.delivery import Credentials, Delivery
+from alerts.delivery import Delivery
 from alerts.engine import audience_of
-from alerts.health import health_of, words_of
-from alerts.message import Message, compose_test
+from alerts.health import health_of, remedy_of, words_of
+from alerts.message import compose_test
 from alerts.rule import check_name
-from alerts.targets import dingtalk
-from alerts.targets.dingtalk import ALL_CODES, Outcome
+from alerts.targets import TRAITS
+from alerts.targets.kind import Kept
 from eventcenter.access import Principal, Role
-from eventcenter.clock import Clock
-from eventcenter.errors import Conflict, Forbidden, NotFound
+from eventcenter.clock import Clock, rfc3339
+from eventcenter.errors import Conflict, NotFound
+from eventcenter.event import Event, encode_line
 from eventcenter.settings import Settings
 from eventcenter.store import Store
 from eventcenter.store.audit import audit
@@ -76,19 +75,18 @@ class TargetBook:
         """A new target. Raises InvalidInput, Conflict for a name that is taken, Forbidden for `base_url`."""
         tenant_id = who.require(Role.ADMIN)
         name = check_name(body.name)
-        base_url = self._base_url(who, body.base_url)
-        token = self._token(body.webhook.get_secret_value(), base_url)
-        secret = None if body.secret is None else _secret(body.secret.get_secret_value())
-        keyword = dingtalk.check_keyword(body.keyword) if body.keyword else None
+        target_id = new_id()
+        made = self._delivery.kinds[body.kind].set_up(who, body, None)
+        assert made is not None  # noqa: S101 a new target has settings
         now = self._clock.now()
         target = Target(
-            id=new_id(),
+            id=target_id,
             tenant_id=tenant_id,
             name=name,
             kind=body.kind,
-            robot_hash=dingtalk.robot_hash(token),
-            config=_config(token, secret, keyword, base_url),
-            secrets=self._seal(Credentials(token=token, secret=secret)),
+            robot_hash=made.way or _own_way(target_id),
+            config=dict(made.config),
+            secrets=self._secrets.encrypt(made.secrets or b""),
             enabled=body.enabled,
             health="unknown",
             health_detail={},
@@ -107,7 +105,7 @@ class TargetBook:
                     remedy="delete targets that no rule uses",
                 )
             session.add(target)
-            audit(session, who, "target.create", f"target:{name}", {"kind": body.kind, "base_url": base_url})
+            audit(session, who, "target.create", f"target:{name}", {"kind": body.kind, **made.told})
             return _answer(target)
 
         return self._store.write(apply)
@@ -115,11 +113,7 @@ class TargetBook:
     def change(self, who: Principal, target_id: str, body: shapes.ChangeTarget) -> shapes.TargetAnswer:
         """Change what is given. A changed robot is tried at once. Raises as `create` does, and NotFound."""
         tenant_id = who.require(Role.ADMIN)
-        given = body.model_fields_set
         name = check_name(body.name) if body.name is not None else None
-        new_base = self._base_url(who, body.base_url) if "base_url" in given else None
-        if "base_url" in given and not who.operator:
-            raise _operators_only()
 
         def apply(session: Session) -> shapes.TargetAnswer:
             target = _find(session, tenant_id, target_id)
@@ -128,20 +122,27 @@ class TargetBook:
                 taken = session.scalars(select(Target.name).where(Target.tenant_id == tenant_id))
                 _free(name, set(taken))
                 target.name = name
-            config = dict(target.config)
-            if "base_url" in given:
-                config["base_url"] = new_base
-            if "keyword" in given:
-                config["keyword"] = dingtalk.check_keyword(body.keyword) if body.keyword else None
-            if {"webhook", "secret"} & given:
-                self._exchange(target, config, body, given)
-            target.config = config
-            if {"webhook", "secret", "keyword", "base_url"} & given:
+            kept = Kept(
+                config=target.config,
+                opened=lambda: self._secrets.decrypt(target.secrets),
+            )
+            made = self._delivery.kinds[target.kind].set_up(who, body, kept)
+            if made is not None:
+                target.config = dict(made.config)
+                if made.secrets is not None:
+                    target.secrets = self._secrets.encrypt(made.secrets)
+                    target.robot_hash = made.way or _own_way(target.id)
                 target.health, target.health_detail = "unknown", {}
             if body.enabled is not None:
                 target.enabled = body.enabled
             target.updated_at = now
-            audit(session, who, "target.change", f"target:{target.name}", {"changed": sorted(given)})
+            audit(
+                session,
+                who,
+                "target.change",
+                f"target:{target.name}",
+                {"changed": sorted(body.model_fields_set)},
+            )
             return _answer(target)
 
         return self._store.write(apply)
@@ -178,9 +179,13 @@ class TargetBook:
 
         def apply(session: Session) -> tuple[str, str]:
             target = _find(session, tenant_id, target_id)
-            tenant = session.get_one(Tenant, tenant_id)
-            message = compose_test(target_name=target.name, audience=audience_of(tenant, self._settings))
-            item = item_for_test(target, message, self._clock.now())
+            now = self._clock.now()
+            if TRAITS[target.kind].forwards:
+                payload: dict[str, Any] = {"line": encode_line(_test_event(target, now)).decode()}
+            else:
+                audience = audience_of(session.get_one(Tenant, tenant_id), self._settings)
+                payload = {"message": compose_test(target_name=target.name, audience=audience).payload()}
+            item = item_for_test(target, payload, now)
             session.add(item)
             audit(session, who, "target.test", f"target:{target.name}")
             return item.id, target.robot_hash
@@ -188,45 +193,11 @@ class TargetBook:
         item_id, robot_hash = self._store.write(apply)
         return send_test(self._store, self._delivery, tenant_id, item_id, robot_hash)
 
-    def _exchange(
-        self, target: Target, config: dict[str, Any], body: shapes.ChangeTarget, given: set[str]
-    ) -> None:
-        """Put in a new token or secret; what is not given stays."""
-        if body.webhook is not None:
-            token = self._token(body.webhook.get_secret_value(), config.get("base_url"))
-            # Without need the old secrets stay closed: they may be what cannot be opened any more.
-            held = None if "secret" in given else self._open(target).secret
-        else:
-            opened = self._open(target)
-            token, held = opened.token, opened.secret
-        if "secret" in given:
-            held = None if body.secret is None else _secret(body.secret.get_secret_value())
-        target.secrets = self._seal(Credentials(token=token, secret=held))
-        target.robot_hash = dingtalk.robot_hash(token)
-        config |= _config(token, held, config.get("keyword"), config.get("base_url"))
-
-    def _base_url(self, who: Principal, text: str | None) -> str | None:
-        if text is None:
-            return None
-        if not who.operator:
-            raise _operators_only()
-        return dingtalk.check_base_url(text)
-
-    def _token(self, webhook: str, base_url: str | None) -> str:
-        bases = (dingtalk.OFFICIAL_BASE, self._settings.dingtalk_base_url.rstrip("/"), base_url)
-        return dingtalk.parse_webhook(webhook, bases=tuple(base for base in bases if base))
-
-    def _seal(self, credentials: Credentials) -> bytes:
-        return self._secrets.encrypt(msgspec.json.encode(credentials))
-
-    def _open(self, target: Target) -> Credentials:
-        return msgspec.json.decode(self._secrets.decrypt(target.secrets), type=Credentials)
-
 
 def item_for_test(
-    target: Target, message: Message, now: datetime, *, rule: Rule | None = None, event: Any = None
+    target: Target, payload: dict[str, Any], now: datetime, *, rule: Rule | None = None, event: Any = None
 ) -> OutboxItem:
-    """The outbox item of a test."""
+    """The outbox item of a test; `payload` is what its target's kind brings."""
     return OutboxItem(
         id=new_id(),
         tenant_id=target.tenant_id,
@@ -235,7 +206,7 @@ def item_for_test(
         alert_id=None,
         kind="test",
         payload={
-            "message": message.payload(),
+            **payload,
             "event": event,
             "rule_name": None if rule is None else rule.name,
         },
@@ -257,24 +228,36 @@ def send_test(store: Store, delivery: Delivery, tenant_id: str, item_id: str, ro
             raise NotFound("The delivery is gone.", value=item_id)
         newest = select(Attempt).where(Attempt.outbox_id == item_id).order_by(Attempt.started_at.desc())
         last = session.scalars(newest.limit(1)).first()
-        text = None if last is None else words_of(last)
         return shapes.Sent.model_validate(
             {
                 "delivery_id": item_id,
                 "state": item.state,
                 "outcome": None if last is None else last.outcome,
-                "text": text,
-                "remedy": None if last is None else _remedy(text, last.outcome),
+                "text": None if last is None else words_of(last),
+                "remedy": None if last is None else remedy_of(last),
             }
         )
 
     return store.read(ask)
 
 
-def _remedy(meaning: Mapping[str, str] | None, outcome: str | None) -> Mapping[str, str] | None:
-    if meaning is None or outcome == Outcome.OK:
-        return None
-    return next((row.remedy for row in ALL_CODES.values() if row.meaning == meaning), None)
+def _own_way(target_id: str) -> str:
+    """The `robot_hash` of a target that shares its pace with no other."""
+    return hashlib.sha256(target_id.encode()).hexdigest()
+
+
+def _test_event(target: Target, now: datetime) -> Event:
+    """What the test of a target that gets events brings there."""
+    return Event(
+        id=new_id(),
+        source="/eventcenter/targets",
+        type="eventcenter.test",
+        subject=target.name,
+        time=rfc3339(now),
+        datacontenttype="application/json",
+        data=b'{"text":"Event Center reaches this topic."}',
+        data_kind="json",
+    )
 
 
 def _answer(target: Target) -> shapes.TargetAnswer:
@@ -288,6 +271,7 @@ def _answer(target: Target) -> shapes.TargetAnswer:
             "token_hint": target.config.get("token_hint", ""),
             "has_secret": bool(target.config.get("has_secret")),
             "base_url": target.config.get("base_url"),
+            "rocketmq": target.config if target.kind == "rocketmq" else None,
             "enabled": target.enabled,
             "health": state.state,
             "health_text": state.text,
@@ -296,19 +280,6 @@ def _answer(target: Target) -> shapes.TargetAnswer:
             "updated_at": target.updated_at,
         }
     )
-
-
-def _config(token: str, secret: str | None, keyword: str | None, base_url: str | None) -> dict[str, Any]:
-    return {
-        "keyword": keyword,
-        "base_url": base_url,
-        "token_hint": f"…{token[-4:]}",
-        "has_secret": secret is not None,
-    }
-
-
-def _secret(text: str) -> str | None:
-    return dingtalk.check_secret(text) if text.strip() else None
 
 
 def _find(session: Session, tenant_id: str, target_id: str) -> Target:
@@ -331,11 +302,3 @@ def _free(name: str, taken: set[str]) -> None:
             rule="a target's name is unique in its tenant",
             remedy="choose another name",
         )
-
-
-def _operators_only() -> Forbidden:
-    return Forbidden(
-        "Only an operator sets a target's base address.",
-        rule="messages go to DingTalk's own address unless an operator says otherwise",
-        remedy="leave base_url out, or ask the operator of this installation",
-    )

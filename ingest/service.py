@@ -20,7 +20,7 @@ from eventcenter.store import ReadOnlyStore, Store
 from eventcenter.store.directory import Directory
 from ingest.committer import Committer
 from ingest.http import Application
-from ingest.inputs.manager import Inputs
+from ingest.inputs.manager import Manager
 from ingest.inputs.receiving import Journalling
 from ingest.pool import Pool
 from ingest.protocol import protocol_of
@@ -87,11 +87,11 @@ class Service:
         outcomes = OutcomeReader(settings.journal_dir, settings.ingest_name)
         committer = Committer(journal, outcomes)
         quota = RejectQuota(settings.reject_quota_bytes)
-        inputs: list[Inputs] = []
+        inputs: list[Manager] = []
 
         def begin() -> None:
             journalling = Journalling(committer, asyncio.get_running_loop())
-            inputs.append(Inputs(settings, store, journalling.commit, quota=quota, clock=self._clock))
+            inputs.append(Manager(settings, store, journalling.commit, quota=quota, clock=self._clock))
             inputs[0].start()
 
         async def end() -> None:

@@ -1,8 +1,9 @@
-"""The kinds of target. A new kind is a module with the functions of `dingtalk` and a row here."""
+"""The kinds of target. A new kind is a class as `Kind` says, its traits a row here."""
 
-from types import ModuleType
+from collections.abc import Mapping
 from typing import Final
 
-from alerts.targets import dingtalk
+from alerts.targets import robot, topic
+from alerts.targets.kind import Traits
 
-TARGETS: Final[dict[str, ModuleType]] = {"dingtalk": dingtalk}
+TRAITS: Final[Mapping[str, Traits]] = {each.name: each for each in (robot.TRAITS, topic.TRAITS)}

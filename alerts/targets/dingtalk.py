@@ -12,11 +12,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from alerts.message import Message, more
+from alerts.targets.kind import Answer, Code, Outcome, row_of
 from alerts.text import escape, visible
 from eventcenter.clock import to_micros
 from eventcenter.errors import InvalidInput
@@ -33,39 +33,6 @@ KEYWORD_LIMIT: Final = 100
 MASK: Final = "***"
 RESPONSE_LIMIT: Final = 4_000
 _MAX_WAIT = 86_400
-
-
-class Outcome(StrEnum):
-    """What an attempt came to."""
-
-    OK = "ok"
-    RETRY = "retry"
-    """It may work later: try again with growing pauses."""
-    RATE_LIMITED = "rate_limited"
-    """The robot must rest; what waits becomes a digest."""
-    QUOTA = "quota"
-    """The robot's day is used up: wait for the next one."""
-    BROKEN = "broken"
-    """Nothing gets through until a person repairs robot or target."""
-    REJECTED = "rejected"
-    """This message is refused, others are not."""
-    TOO_LONG = "too_long"
-    """Refused for its size: shrink and send once more."""
-    BUG = "bug"
-    """DingTalk does not understand our request; never expected."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Code:
-    """A row of the table: a code (and a word of `errmsg`), what follows, and what a person should do."""
-
-    name: str
-    errcode: int | None
-    words: tuple[str, ...] = ()
-    """Where a code says several things: lower-case parts of `errmsg`, any of which picks this row."""
-    outcome: Outcome
-    meaning: Mapping[str, str]
-    remedy: Mapping[str, str]
 
 
 def _code(
@@ -287,22 +254,6 @@ ALL_CODES: Final[Mapping[str, Code]] = {
 _FAST_WORDS = ("too fast", "exceed", "too many", "limit", "限流", "频")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What an attempt came to, in data: the row of the table, and what DingTalk said."""
-
-    code: Code
-    errcode: int | None = None
-    text: str
-    wait_s: int | None = None
-    """How long DingTalk asked to wait at least."""
-
-    @property
-    def outcome(self) -> Outcome:
-        """What follows from it."""
-        return self.code.outcome
-
-
 def classify(status: int, body: bytes) -> Answer:
     """What an HTTP answer means. Nothing that is unknown is ever a success."""
     text = visible(body[:RESPONSE_LIMIT].decode("utf-8", "replace"))
@@ -331,16 +282,9 @@ def no_answer(reason: str) -> Answer:
 
 
 def _row(errcode: int, said: str) -> Code:
-    plain: Code | None = None
-    for row in CODES:
-        if row.errcode != errcode:
-            continue
-        if any(word in said for word in row.words):
-            return row
-        if not row.words:
-            plain = row
-    if plain is not None:
-        return plain
+    row = row_of(CODES, errcode, said)
+    if row is not None:
+        return row
     return UNKNOWN_FAST if any(word in said for word in _FAST_WORDS) else UNKNOWN
 
 
@@ -351,7 +295,7 @@ def _whole(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-_WEBHOOK_REMEDY = "copy the webhook from the robot's settings in the DingTalk group and paste it whole"
+WEBHOOK_REMEDY: Final = "copy the webhook from the robot's settings in the DingTalk group and paste it whole"
 
 
 def parse_webhook(text: str, *, bases: tuple[str, ...]) -> str:
@@ -372,14 +316,14 @@ def parse_webhook(text: str, *, bases: tuple[str, ...]) -> str:
             "This is no webhook of a DingTalk robot.",
             value=f"{origin}{parts.path}" if parts.hostname else None,
             rule=f"it looks like {problem}",
-            remedy=_WEBHOOK_REMEDY,
+            remedy=WEBHOOK_REMEDY,
         )
     tokens = parse_qs(parts.query).get("access_token", [])
     if len(tokens) != 1 or re.fullmatch(r"[A-Za-z0-9_-]{8,256}", tokens[0]) is None:
         raise InvalidInput(
             "The webhook has no usable access_token.",
             rule=f"one access_token of letters and digits, as in {problem}",
-            remedy=_WEBHOOK_REMEDY,
+            remedy=WEBHOOK_REMEDY,
         )
     return tokens[0]
 

@@ -51,10 +51,11 @@ class Identity:
 
     client_id: str
     """Unique for each consumer."""
-    group: str
+    group: str | None
+    """None: it only sends."""
 
     @classmethod
-    def new(cls, group: str) -> "Identity":
+    def new(cls, group: str | None) -> "Identity":
         """One that nobody had before."""
         host = socket.gethostname().encode("ascii", "replace").decode()
         return cls(client_id=f"eventcenter@{host}@{uuid.uuid4().hex}", group=group)
@@ -69,7 +70,7 @@ class Calls:
         self._server = server
         self._identity = identity
         self._clock = clock
-        self._group = definition.Resource(resource_namespace=server.namespace, name=identity.group)
+        self._group = definition.Resource(resource_namespace=server.namespace, name=identity.group or "")
         self._fixed = [
             ("x-mq-client-id", identity.client_id),
             ("x-mq-language", "PYTHON"),
@@ -192,17 +193,29 @@ class Calls:
             ]
         return [] if code == OK else list(answer.entries)
 
+    def send(self, messages: Sequence[Any], topic: str, timeout_s: float) -> Any:
+        """Send messages of one topic in one call (protocol's SendMessageResponse); what it refuses is in it.
+
+        Raises EventCenterError where no answer comes.
+        """
+        request = service.SendMessageRequest(messages=messages)
+        about = About(address=self.address, group=None, topic=topic)
+        return self._answered(self._stub.SendMessage, request, timeout_s, about)
+
     def close(self) -> None:
         """End the connection; calls under way fail."""
         self._channel.close()
 
-    def _ask(self, method: Any, request: Any, timeout_s: float, about: About) -> Any:
+    def _answered(self, method: Any, request: Any, timeout_s: float, about: About) -> Any:
         try:
-            answer = method(request, timeout=timeout_s, metadata=self._metadata())
+            return method(request, timeout=timeout_s, metadata=self._metadata())
         except grpc.RpcError as failure:
             raise of_failure(failure, about) from failure
         except ValueError as closed:  # gRPC's word for a call on a channel that was closed
             raise of_status(definition.INTERNAL_ERROR, str(closed), about) from closed
+
+    def _ask(self, method: Any, request: Any, timeout_s: float, about: About) -> Any:
+        answer = self._answered(method, request, timeout_s, about)
         status = answer.status
         has_results = len(getattr(answer, "entries", ())) > 0
         if status.code not in _ANSWERED and not has_results:

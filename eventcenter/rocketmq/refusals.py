@@ -36,7 +36,8 @@ class About:
     """Whom a call asked, and about what: errors name them."""
 
     address: Address
-    group: str
+    group: str | None
+    """None for who only sends."""
     topic: str | None = None
     expression: str | None = None
 
@@ -136,7 +137,7 @@ def _no_group(about: About) -> EventCenterError:
         f"RocketMQ has no consumer group {about.group}.",
         value=about.group,
         rule="a consumer group exists before a client joins it; proxies make none",
-        remedy=f"make it: {group_command(about.group)}",
+        remedy=f"make it: {group_command(about.group or 'GROUP')}",
     )
 
 
@@ -149,13 +150,20 @@ def _not_known(about: About, said: str) -> EventCenterError:
 
 
 def _not_allowed(about: About, said: str) -> EventCenterError:
-    resources = f"Topic:{about.topic or '*'},Group:{about.group}"
+    topic = f"Topic:{about.topic or '*'}"
+    allow = "mqadmin createAcl -n NAMESERVER:9876 -c CLUSTER -s User:ACCESS_KEY -d Allow"
+    if about.group is None:
+        return Forbidden(
+            f"RocketMQ at {about.address} does not let this account send{said}.",
+            value=about.topic,
+            rule="the account may PUB the topic",
+            remedy=f"allow it: {allow} -r {topic} -a Pub",
+        )
     return Forbidden(
         f"RocketMQ at {about.address} does not let this account read{said}.",
         value=about.topic,
         rule="the account may SUB the topic and the consumer group",
-        remedy="allow it: mqadmin createAcl -n NAMESERVER:9876 -c CLUSTER -s User:ACCESS_KEY "
-        f"-r {resources} -a Sub -d Allow",
+        remedy=f"allow it: {allow} -r {topic},Group:{about.group} -a Sub",
     )
 
 

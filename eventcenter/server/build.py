@@ -30,6 +30,7 @@ from eventcenter.store.models import Tenant
 from eventcenter.store.secrets import SecretBox
 from eventcenter.store.sql import select
 from eventcenter.web.application import create_application
+from ingest.bindings.rocketmq import encode
 from ingest.inputs.inputs import Inputs
 from ingest.loader import Loader
 from queries import Queries
@@ -71,6 +72,7 @@ class Server:
             secrets=secrets,
             clock=clock,
             settings=settings,
+            encode=encode,
             cursor_key=cursor_key,
         )
         self.loader = Loader(

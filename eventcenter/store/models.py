@@ -184,7 +184,8 @@ class Target(Base):
     name: Mapped[str] = mapped_column(String(200))
     kind: Mapped[str] = mapped_column(String(32), default="dingtalk")
     robot_hash: Mapped[str] = mapped_column(_HASH)
-    """SHA-256 of the robot's token: who shares a robot shares its budget, over all tenants."""
+    """SHA-256 of the robot's token: who shares a robot shares its budget, over all tenants. Of the id where
+    nothing is shared."""
     config: Mapped[dict[str, Any]]
     secrets: Mapped[bytes] = mapped_column(LargeBinary)
     enabled: Mapped[bool] = mapped_column(default=True)
@@ -307,6 +308,7 @@ class Attempt(Base):
     outbox_id: Mapped[str] = mapped_column(_ID, ForeignKey("outbox.id", ondelete="CASCADE"), index=True)
     target_id: Mapped[str] = mapped_column(_ID)
     robot_hash: Mapped[str] = mapped_column(_HASH)
+    """Empty where another attempt's request brought it too: each request counts once for the pace."""
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
     request: Mapped[dict[str, Any]]

@@ -29,7 +29,7 @@ _TELL_S = 1.0
 _GRACE_S = 5.0
 
 
-class Inputs:
+class Manager:
     """Runs the inputs that are for this service, from `start` to `stop`, and follows what changes."""
 
     def __init__(

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from alerts.filters import FILTERS
-from alerts.targets.dingtalk import BAD_ANSWER, CODES, NO_ANSWER, UNKNOWN, UNKNOWN_FAST, Code, Outcome
+from alerts.targets.dingtalk import BAD_ANSWER, CODES, NO_ANSWER, UNKNOWN, UNKNOWN_FAST
+from alerts.targets.kind import Code, Outcome
 
 PAGE = Path(__file__).parents[2] / "docs" / "alerts.md"
 

@@ -20,6 +20,7 @@ from eventcenter.store.models import Alert, Attempt, Cursor, OutboxItem, Target
 from eventcenter.store.secrets import SecretBox
 from eventcenter.store.sql import Session, func, select
 from eventcenter.testing.robot import Robot, RobotConfig
+from ingest.bindings.rocketmq import encode
 from tests.support.api import Api, World, world
 
 T = TypeVar("T")
@@ -219,6 +220,7 @@ def stand(folder: Path, *, per_minute: int | None = 20, **given: Any) -> Iterato
                 secrets=SecretBox(there.settings),
                 clock=there.clock,
                 settings=there.settings,
+                encode=encode,
                 http=http,
             )
 

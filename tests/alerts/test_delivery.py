@@ -307,7 +307,7 @@ def test_no_connection_is_an_attempt_without_an_answer(there: Stand, monkeypatch
     def refuse(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError(f"cannot reach {request.url}")
 
-    monkeypatch.setattr(there.alerts.delivery, "_http", httpx.MockTransport(refuse))
+    monkeypatch.setattr(there.alerts.delivery.kinds["dingtalk"], "_http", httpx.MockTransport(refuse))
     there.deliver()
     [attempt] = there.attempts()
     assert (attempt.status, attempt.outcome, attempt.response) == (None, "retry", "no connection")

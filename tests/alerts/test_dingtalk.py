@@ -9,7 +9,8 @@ import pytest
 
 from alerts.message import Audience, Message, RuleCount, compose, compose_digest, compose_test
 from alerts.targets import dingtalk
-from alerts.targets.dingtalk import CODES, MAX_BYTES, Outcome, classify, document, encode, parse_webhook, sign
+from alerts.targets.dingtalk import CODES, MAX_BYTES, classify, document, encode, parse_webhook, sign
+from alerts.targets.kind import Outcome
 from alerts.template import Template
 from eventcenter.errors import InvalidInput
 from eventcenter.event import Event, StoredEvent

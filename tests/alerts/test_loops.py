@@ -9,6 +9,7 @@ from alerts import Alerts
 from eventcenter.clock import SystemClock
 from eventcenter.store.secrets import SecretBox
 from eventcenter.testing.robot import Robot, RobotConfig, run_robot
+from ingest.bindings.rocketmq import encode
 from tests.alerts.stand import OTHER_TOKEN, OTHER_WEBHOOK, SECRET, TOKEN, Stand, stand
 
 
@@ -26,6 +27,7 @@ def test_an_event_is_spoken_of_at_once_and_a_slow_robot_holds_up_no_other(tmp_pa
         fast = there.target(name="Fast", webhook=OTHER_WEBHOOK, secret=None)
         there.rule(fast, name="Fast", pattern={"type": ["fast"]})
         alerts = Alerts(
+            encode=encode,
             store=there.world.store,
             queries=there.events,
             secrets=SecretBox(there.world.settings),

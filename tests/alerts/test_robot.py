@@ -7,7 +7,8 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from alerts.targets.dingtalk import Outcome, classify, sign
+from alerts.targets.dingtalk import classify, sign
+from alerts.targets.kind import Outcome
 from eventcenter.clock import ManualClock, to_micros
 from eventcenter.testing.markdown import to_html
 from eventcenter.testing.page import chat_page
