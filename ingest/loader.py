@@ -35,6 +35,8 @@ from eventcenter.priority import give_way
 _log = structlog.get_logger("loader")
 _LOOK_AGAIN_S = 0.01
 _GATHER_S = 0.05
+_LONGEST_GATHER_S = 0.12
+_PART_OF_STEP = 4
 _RETRY_S = 2.0
 _IDLE_CHECKPOINT_S = 5.0
 _NICE = 10
@@ -163,6 +165,7 @@ class Loader:
         give_way(_NICE)
         idle_since: float | None = None
         while not stop.is_set():
+            began = time.monotonic()
             try:
                 worked = self.step()
             except Exception:  # noqa: BLE001 whatever it is, the loader goes on
@@ -172,8 +175,10 @@ class Loader:
             if worked:
                 idle_since = None
                 if not any(journal.ahead for journal in self._journals.values()):
-                    # No backlog: what comes in the next moment shares a transaction.
-                    stop.wait(_GATHER_S)
+                    # No backlog: what comes in the next moment shares a transaction. The longer where these
+                    # take long, as each has a price, whatever it holds.
+                    took = time.monotonic() - began
+                    stop.wait(min(max(_GATHER_S, _PART_OF_STEP * took), _LONGEST_GATHER_S))
                 continue
             now = time.monotonic()
             idle_since = idle_since or now

@@ -282,10 +282,10 @@ class JournalWriter:
         except BlockingIOError as error:
             os.close(file)
             raise Conflict(
-                "Another ingest service writes to this journal.",
+                "Another ingest service of this name writes to the journal.",
                 value=self._folder,
-                rule="one ingest service per journal folder",
-                remedy="stop the other one, or give this one its own data folder (EVENTCENTER_DATA_DIR)",
+                rule="each ingest service has a folder of its own in the journal, by its name",
+                remedy="stop the other one, or give this one another name (EVENTCENTER_INGEST_NAME)",
             ) from error
         return file
 

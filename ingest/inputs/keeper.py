@@ -22,7 +22,7 @@ from ingest.inputs.looks import Looks
 from ingest.inputs.overview import Overview
 from ingest.inputs.status import ServiceStatus
 
-GAP_AGE_S: Final = 120.0
+GAP_AGE_S: Final = 60.0
 """Twice the time after which a broker hands a message out again: what is missing longer does not come."""
 AGAIN: Final = timedelta(hours=1)
 DEAD_MS: Final = 30_000

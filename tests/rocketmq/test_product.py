@@ -285,5 +285,5 @@ def test_services_join_leave_and_take_over(rocketmq: Broker, product: Product) -
 def test_a_second_service_of_the_same_name_does_not_start(product: Product) -> None:
     again = Product(product.folder)
     again.settings.data_dir.mkdir(exist_ok=True)
-    with pytest.raises(AssertionError, match="another"):
+    with pytest.raises(AssertionError, match="Another ingest service of this name"):
         again.start("ingest")
