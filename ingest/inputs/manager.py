@@ -16,7 +16,8 @@ from eventcenter.store.models import Fetch, Input
 from eventcenter.store.secrets import SecretBox
 from eventcenter.store.sql import or_, select
 from ingest.inputs import status
-from ingest.inputs.config import Range, RocketMq, Secrets
+from ingest.inputs.config import Range, RocketMq
+from ingest.inputs.connection import opened
 from ingest.inputs.fetcher import Errand, Fetcher, Way
 from ingest.inputs.runner import Commit, Runner, Surroundings, Wanted
 from ingest.inputs.status import InputStatus, ServiceStatus, problem_of
@@ -133,7 +134,7 @@ class Manager:
                 id=row.id,
                 tenant_id=row.tenant_id,
                 config=_converted(row.config, RocketMq),
-                secrets=_opened(self._settings, row.secrets),
+                secrets=opened(row, SecretBox(self._settings)),
                 updated_at=row.updated_at,
             )
         except EventCenterError as error:
@@ -182,11 +183,6 @@ def _errand(row: Fetch) -> Errand | None:
         _log.warning("a fetch cannot be read", fetch=row.id, why=str(error))
         return None
     return Errand(id=row.id, input_id=row.input_id, ranges=ranges)
-
-
-def _opened(settings: Settings, sealed: bytes) -> Secrets:
-    """An input's secrets. Raises Unavailable, InvalidInput."""
-    return msgspec.json.decode(SecretBox(settings).decrypt(sealed), type=Secrets)
 
 
 def _converted(value: Any, kind: Any) -> Any:

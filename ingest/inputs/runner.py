@@ -1,9 +1,8 @@
 """One input while it runs: its consumer, its topics, how far its queues reach."""
 
-import fnmatch
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,9 +14,10 @@ from eventcenter.clock import Clock, to_micros
 from eventcenter.errors import EventCenterError, InvalidInput, Unavailable
 from eventcenter.journal import Block
 from eventcenter.rocketmq.remoting import Offsets
-from eventcenter.rocketmq.server import Credentials, FilterKind, Group, Server, Subscription, Tls
+from eventcenter.rocketmq.server import Group
 from ingest.bindings.rocketmq import Decoding
 from ingest.inputs.config import RocketMq, Secrets, Topic
+from ingest.inputs.connection import offsets_of, resolved, server_of, subscription_of
 from ingest.inputs.fetcher import Way
 from ingest.inputs.receiving import Receiving, Route
 from ingest.inputs.status import InputStatus, Problem, Reach, problem_of
@@ -33,7 +33,6 @@ _LOOK_S = 0.2
 _REACH_EVERY_S = 2.0
 _TOPICS_EVERY_S = 30.0
 _AGAIN_S = 5.0
-_OF_ROCKETMQ = ("RMQ_SYS_", "rmq_sys_", "%RETRY%", "%DLQ%", "SCHEDULE_TOPIC_", "TBW102", "OFFSET_MOVED_EVENT")
 
 
 Commit = Callable[[Sequence[Block]], "Future[None]"]
@@ -75,7 +74,7 @@ class Runner:
         self._lock = threading.Lock()
         self._consumer: Consumer | None = None
         self._receiving: Receiving | None = None
-        self._topics: tuple[Topic, ...] = ()
+        self._topics: Mapping[str, Topic] = {}
         self._problem: EventCenterError | None = None
         self._past: Counts | None = None
         self._rejected = 0
@@ -136,7 +135,7 @@ class Runner:
             state=self._state(problems, receiving=health is not None and health.receiving),
             problems=tuple(problem_of(one) for one in problems),
             brokers=() if health is None else health.brokers,
-            topics=tuple((topic.topic, topic.bus) for topic in topics),
+            topics=tuple((name, topic.bus) for name, topic in sorted(topics.items())),
             received=received,
             acknowledged=acknowledged,
             rejected=rejected,
@@ -183,26 +182,23 @@ class Runner:
         with self._lock:
             self._problem = error
 
-    def _begin(self, topics: tuple[Topic, ...]) -> None:
+    def _begin(self, topics: Mapping[str, Topic]) -> None:
         # gRPC is large, and not needed where there is no input.
         from ingest.inputs.rocketmq.consumer import Consumer
 
         config = self.wanted.config
-        subscriptions = [
-            Subscription(topic=one.topic, expression=one.filter, kind=FilterKind(one.filter_kind))
-            for one in topics
-        ]
+        subscriptions = tuple(subscription_of(one, name) for name, one in topics.items())
         receiving = Receiving(
             input_id=self.wanted.id,
             tenant_id=self.wanted.tenant_id,
-            routes={one.topic: self._route(one) for one in topics},
+            routes={name: self._route(one) for name, one in topics.items()},
             commit=self._around.commit,
             limits=self._around.limits,
             quota=self._around.quota,
         )
         consumer = Consumer(
             server_of(config, self.wanted.secrets),
-            Group(name=config.group, subscriptions=tuple(subscriptions)),
+            Group(name=config.group, subscriptions=subscriptions),
             store=receiving.store,
             reject=receiving.reject,
             clock=self._around.clock,
@@ -221,7 +217,7 @@ class Runner:
         )
         return Route(bus=topic.bus, decoding=decoding)
 
-    def _stay(self, topics: tuple[Topic, ...]) -> None:
+    def _stay(self, topics: Mapping[str, Topic]) -> None:
         """Until it is to stop, or a pattern fits other topics than it did."""
         looked_at = time.monotonic()
         while not self._stopping.wait(_LOOK_S):
@@ -249,34 +245,21 @@ class Runner:
             self._rejected += self._receiving.rejected if self._receiving else 0
             self._consumer = self._receiving = None
 
-    def _found_topics(self) -> tuple[Topic, ...]:
-        """The topics, those of patterns looked up; the first that fits holds. Raises InvalidInput."""
-        given = self.wanted.config.topics
-        found = {one.topic: one for one in given if not one.is_pattern}
-        patterns = [one for one in given if one.is_pattern]
-        if patterns:
-            with self._offsets() as offsets:
-                names = [name for name in offsets.topics() if not name.startswith(_OF_ROCKETMQ)]
-            for pattern in patterns:
-                for name in fnmatch.filter(names, pattern.topic):
-                    found.setdefault(
-                        name,
-                        Topic(
-                            topic=name,
-                            bus=pattern.bus,
-                            filter=pattern.filter,
-                            filter_kind=pattern.filter_kind,
-                            wrap_type=pattern.wrap_type,
-                        ),
-                    )
+    def _found_topics(self) -> Mapping[str, Topic]:
+        """The topics by name, those of patterns looked up. Raises InvalidInput where there is none."""
+        config = self.wanted.config
+        if not any(one.is_pattern for one in config.topics):
+            return resolved(config, None)
+        with self._offsets() as offsets:
+            found = resolved(config, offsets)
         if not found:
             raise InvalidInput(
                 "No topic fits the patterns.",
-                value=", ".join(one.topic for one in patterns),
+                value=", ".join(one.topic for one in config.topics),
                 rule="an input reads one topic or more; patterns are looked up every 30 s",
                 remedy="make a topic that fits, or change the patterns",
             )
-        return tuple(found[name] for name in sorted(found))
+        return found
 
     # ---- how far the queues reach
 
@@ -292,7 +275,7 @@ class Runner:
                 continue
             try:
                 with self._offsets() as offsets:
-                    reach = [one for topic in topics for one in offsets.reach(topic.topic)]
+                    reach = [one for topic in topics for one in offsets.reach(topic)]
             except EventCenterError as error:
                 self._reach_problem = problem_of(error)
             except Exception as error:  # noqa: BLE001 the thread goes on
@@ -317,24 +300,3 @@ class Runner:
 
     def _now(self) -> int:
         return to_micros(self._around.clock.now()) // 1000
-
-
-def server_of(config: RocketMq, secrets: Secrets) -> Server:
-    """The cluster as an input's settings tell it. Raises InvalidInput."""
-    return Server.at(
-        config.addresses,
-        namespace=config.namespace,
-        credentials=_credentials(config, secrets),
-        tls=Tls(ca=config.tls_ca.encode() or None, name=config.tls_name or None) if config.tls else None,
-    )
-
-
-def offsets_of(config: RocketMq, secrets: Secrets) -> Offsets:
-    """Its name servers. Raises InvalidInput."""
-    return Offsets(config.name_servers, namespace=config.namespace, credentials=_credentials(config, secrets))
-
-
-def _credentials(config: RocketMq, secrets: Secrets) -> Credentials | None:
-    if not config.access_key and not secrets.secret_key:
-        return None
-    return Credentials(access_key=config.access_key, secret_key=secrets.secret_key)

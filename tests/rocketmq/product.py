@@ -120,12 +120,28 @@ def wait_archived(product: Product, token: str, count: int, timeout_s: float = 9
     )
 
 
+def wait_all(product: Product, token: str, flow: "Flow", timeout_s: float = 400.0) -> None:
+    """Until all is there that the broker said it has."""
+    left = set(flow.sent)
+
+    def all_there() -> bool:
+        there = rows(product, token, "SELECT id FROM events WHERE starts_with(id, $t)", t=f"{flow.topic}-")
+        left.difference_update(name for (name,) in there)
+        return not left
+
+    wait_until(
+        all_there,
+        timeout_s,
+        lambda: f"{len(left)} of {len(flow.sent)} are missing, such as {sorted(left)[:3]}",
+    )
+
+
 class Flow:
     """Sends numbered events, batch after batch, until it is told to stop."""
 
     def __init__(self, broker: Broker, topic: str, *, seed: int, pause_s: float = 0.02) -> None:
         self._broker = broker
-        self._topic = topic
+        self.topic = topic
         self._chance = random.Random(seed)
         self._pause_s = pause_s
         self._ended = threading.Event()
@@ -148,11 +164,11 @@ class Flow:
             while not self._ended.wait(self._pause_s):
                 start = len(self.tried)
                 batch = {
-                    f"{self._topic}-{start + n}": json.dumps({"n": start + n, "x": self._chance.random()})
+                    f"{self.topic}-{start + n}": json.dumps({"n": start + n, "x": self._chance.random()})
                     for n in range(self._chance.randint(1, 40))
                 }
                 self.tried |= batch
-                if sender.send([binary(self._topic, name, data) for name, data in batch.items()]):
+                if sender.send([binary(self.topic, name, data) for name, data in batch.items()]):
                     self.sent |= batch
 
 
