@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,12 @@ def decoded(inbox: Inbox) -> list[Event]:
         assert not checked.rejects
         found += [decode_line(line + b"\n") for line in bytes(checked.payload).splitlines()]
     return found
+
+
+def later(there: Stand) -> Mapping[str, int]:
+    """How deliveries are a minute later."""
+    there.run(60, every=10)
+    return there.states()
 
 
 def shown(there: Stand) -> dict[str, Any]:
@@ -170,7 +176,7 @@ def test_a_killed_proxy_gets_it_afterwards_with_the_same_id(there: Stand, tmp_pa
             assert shown(there)["health_text"]["en"] == f"Nothing listens at {broker.endpoint}."
             broker.start()
             # The connection looks for the proxy again within a second, not at once.
-            wait(lambda: there.run(60, every=10) or there.states() == {"delivered": 6}, 20)
+            wait(lambda: later(there) == {"delivered": 6}, 20)
             wait(lambda: {each.id for each in events} <= {each.id for each in decoded(inbox)}, 40)
         finally:
             consumer.stop()
