@@ -212,9 +212,12 @@ def _links(one: DeliveryDetail) -> None:
 
 
 def _message(payload: object) -> None:
-    """The message as the chat shows it, where the payload holds one."""
+    """The message as the chat shows it, or the event as JSON, where the payload holds one."""
     found = payload.get("markdown", payload) if isinstance(payload, dict) else None
     if isinstance(found, dict) and isinstance(found.get("text"), str):
+        if found.get("form") == "event":
+            detail.block(found["text"])
+            return
         dingtalk.message(str(found.get("title", "")), found["text"])
 
 
@@ -222,15 +225,21 @@ def _attempt(viewer: Viewer, n: int, attempt: Attempt) -> None:
     notice.heading(t("delivery.attempt", n=n), aside=times.precise(attempt.started_at, viewer.zone))
     rows = [
         (t("delivery.outcome"), words(attempt.text) or _outcome(attempt.outcome) or "–"),
-        (t("delivery.status"), f"HTTP {attempt.status}" if attempt.status else "–"),
         ("errcode", "–" if attempt.errcode is None else str(attempt.errcode)),
         (t("delivery.latency"), _latency(attempt.latency_ms) or "–"),
     ]
+    if not _is_message(attempt.request):
+        rows.insert(1, (t("delivery.status"), f"HTTP {attempt.status}" if attempt.status else "–"))
     draw(detail.key_values(rows))
     notice.caption(t("delivery.request"))
     detail.block(_as_text(attempt.request))
     notice.caption(t("delivery.response"))
     detail.block(attempt.response or "–")
+
+
+def _is_message(request: object) -> bool:
+    """Whether the attempt sent a RocketMQ message, which has no HTTP status."""
+    return isinstance(request, dict) and request.get("kind") == "rocketmq"
 
 
 def _as_text(value: object) -> str:

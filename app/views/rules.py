@@ -4,7 +4,7 @@ import msgspec
 import streamlit as st
 
 from app import patterns, reads, session
-from app.components import conditions, dingtalk, notice, times, tried
+from app.components import conditions, detail, dingtalk, notice, times, tried
 from app.components.markup import build
 from app.components.markup import show as draw
 from app.components.visible import visible
@@ -129,7 +129,7 @@ def _form(viewer: Viewer, wanted: str) -> None:
     with left, st.container(key="ec-panel-form"):
         pattern = _fields(viewer, targets)
     with right:
-        fields = _collected(pattern)
+        fields = _collected(pattern, targets)
         _preview(viewer, rule, fields)
         _actions(viewer, rule, fields)
 
@@ -147,10 +147,12 @@ def _load(viewer: Viewer, wanted: str, rule: Rule | None, targets: tuple[Target,
     state["rule.buses"] = list(rule.buses) if rule else ([event.bus] if event else [])
     state["rule.title"] = rule.template.title if rule else "${type}"
     state["rule.text"] = rule.template.text if rule else text(_language(viewer), "rules.default_text")
-    state["rule.cooldown"] = rule.cooldown_s if rule else 60
-    known = [target.id for target in targets]
+    known = {target.id: target for target in targets}
     target = rule.target_id if rule else None
-    state["rule.target"] = target if target in known else (known[0] if known else None)
+    state["rule.target"] = target if target in known else next(iter(known), None)
+    chosen = known.get(state["rule.target"])
+    # Every event is to be forwarded, but not every one spoken of.
+    state["rule.cooldown"] = rule.cooldown_s if rule else (0 if _is_topic(chosen) else 60)
     state["rule.enabled"] = rule.enabled if rule else True
     conditions.start("rule.pattern", rule.pattern_text if rule else _pattern_of(event))
 
@@ -185,9 +187,15 @@ def _fields(viewer: Viewer, targets: tuple[Target, ...]) -> str | None:
     )
     notice.heading(t("rules.when"), aside=t("rules.when_aside"))
     made = conditions.editor("rule.pattern", _PATHS)
-    notice.heading(t("rules.message"), aside=t("rules.message_aside"))
-    st.text_input(t("rules.message_title"), key="rule.title", max_chars=500)
-    st.text_area(t("rules.message_text"), key="rule.text", height=150, max_chars=10_240)
+    known_targets = {target.id: target for target in targets}
+    if _is_topic(known_targets.get(state["rule.target"])):
+        notice.heading(t("rules.message"), aside=t("rules.forwarded"))
+        # Kept for a robot that is chosen again: what is not drawn is forgotten.
+        state["rule.title"], state["rule.text"] = state["rule.title"], state["rule.text"]
+    else:
+        notice.heading(t("rules.message"), aside=t("rules.message_aside"))
+        st.text_input(t("rules.message_title"), key="rule.title", max_chars=500)
+        st.text_area(t("rules.message_text"), key="rule.text", height=150, max_chars=10_240)
     names = {target.id: target.name for target in targets}
     target, cooldown = st.columns(2)
     with target:
@@ -195,6 +203,8 @@ def _fields(viewer: Viewer, targets: tuple[Target, ...]) -> str | None:
             t("rules.target"),
             list(names),
             key="rule.target",
+            on_change=_chosen,
+            args=(known_targets,),
             format_func=lambda i: visible(names.get(i, i)),
             index=None,
             placeholder=t("rules.no_target"),
@@ -213,15 +223,29 @@ def _fields(viewer: Viewer, targets: tuple[Target, ...]) -> str | None:
     return made.text
 
 
-def _collected(pattern: str | None) -> dict[str, object] | None:
+def _is_topic(target: Target | None) -> bool:
+    """Whether the target gets the event itself."""
+    return target is not None and target.rocketmq is not None
+
+
+def _chosen(known: dict[str, Target]) -> None:
+    """A rule that begins to forward loses no event to a pause."""
+    if _is_topic(known.get(st.session_state["rule.target"])):
+        st.session_state["rule.cooldown"] = 0
+
+
+def _collected(pattern: str | None, targets: tuple[Target, ...]) -> dict[str, object] | None:
     state = st.session_state
     if pattern is None:
         return None
+    forwarded = any(target.id == state["rule.target"] and _is_topic(target) for target in targets)
     return {
         "name": (state["rule.name"] or "").strip(),
         "buses": list(state["rule.buses"] or []),
         "pattern": msgspec.Raw(pattern.encode()),
-        "template": {"title": state["rule.title"] or "", "text": state["rule.text"] or ""},
+        "template": {"title": "", "text": ""}
+        if forwarded
+        else {"title": state["rule.title"] or "", "text": state["rule.text"] or ""},
         "cooldown_s": int(state["rule.cooldown"] or 0),
         "target_id": state["rule.target"],
         "enabled": bool(state["rule.enabled"]),
@@ -261,7 +285,11 @@ def _shown(viewer: Viewer, found: Preview) -> None:
     if found.message is None:
         notice.caption(t("rules.no_sample"))
         return
-    dingtalk.message(found.message.title, found.message.text)
+    if found.message.form == "event":
+        notice.caption(t("rules.forwarded_to", topic=found.message.title))
+        detail.block(found.message.text)
+    else:
+        dingtalk.message(found.message.title, found.message.text)
     if found.sample is not None:
         notice.caption(
             t("rules.sample", seq=found.sample.seq, at=times.moment(found.sample.received_at, viewer.zone))

@@ -353,6 +353,19 @@ class Status:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Topic:
+    """A topic of RocketMQ that events are sent to as they are."""
+
+    addresses: str
+    topic: str
+    namespace: str = ""
+    access_key: str = ""
+    tls: bool = False
+    tls_ca: str = ""
+    tls_name: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Target:
     """Where messages go. Secrets are never part of it."""
 
@@ -363,6 +376,7 @@ class Target:
     token_hint: str = ""
     has_secret: bool = False
     base_url: str | None = None
+    rocketmq: Topic | None = None
     enabled: bool = True
     health: str = "unknown"
     health_text: Any = None
@@ -380,8 +394,9 @@ class Template:
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """A message as the target will get it."""
+    """What the target will get: `form` is markdown, or event for its JSON."""
 
+    form: str = "markdown"
     title: str = ""
     text: str = ""
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from alerts.filters import FILTERS
+from alerts.targets import topic_codes as topic_rows
 from alerts.targets.dingtalk import BAD_ANSWER, CODES, NO_ANSWER, UNKNOWN, UNKNOWN_FAST
 from alerts.targets.kind import Code, Outcome
 
@@ -48,7 +49,22 @@ def _row(code: Code) -> str:
     return f"| {name}{said} | {code.meaning['en']} | {_FOLLOWS[code.outcome]} | {code.remedy['en']} |"
 
 
-TABLES = {"filters": filters, "codes": codes}
+def topic_codes() -> str:
+    """A row for each answer of RocketMQ, and for each reason why none came."""
+    rows = ["| code | what it means | what follows | what to do |", "|---|---|---|---|"]
+    for code in topic_rows.ALL_CODES.values():
+        name = "none" if code.errcode is None else str(code.errcode)
+        if code is topic_rows.UNKNOWN:
+            name = "other"
+        meaning, remedy = (
+            words["en"].replace("{topic}", "TOPIC").replace("{address}", "ADDRESS")
+            for words in (code.meaning, code.remedy)
+        )
+        rows.append(f"| {name} | {meaning} | {_FOLLOWS[code.outcome]} | {remedy} |")
+    return "\n".join(rows)
+
+
+TABLES = {"filters": filters, "codes": codes, "topic codes": topic_codes}
 
 
 def page(text: str) -> str:

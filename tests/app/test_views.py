@@ -359,3 +359,51 @@ def test_no_event_value_reads_as_html(opened: Open) -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html(tree)
     assert "⟨U+202E⟩" in html(tree)
     assert HOSTILE not in everything(tree)
+
+
+def test_a_topic_is_made_and_shown(opened: Open, api: FakeApi) -> None:
+    tree = opened(api, "settings", section="targets")
+    tree.segmented_control(key="targets.kind").set_value("rocketmq").run()
+    assert not [one for one in tree.text_input if one.placeholder.startswith("https://oapi")]
+    fields = {one.label: one for one in tree.text_input}
+    fields["Name"].set_value("Warehouse")
+    fields["Proxy addresses"].set_value(" proxy.example.com:8081 ")
+    fields["Topic"].set_value("warehouse")
+    fields["Access key (optional)"].set_value("shop")
+    fields["Secret key (optional)"].set_value("hush")
+    next(one for one in tree.button if one.label == "Create").click().run()
+    assert not tree.exception
+    [made] = [body for method, path, body in api.calls if (method, path) == ("POST", "/v1/targets")]
+    assert made == {
+        "name": "Warehouse",
+        "kind": "rocketmq",
+        "rocketmq": {
+            "addresses": "proxy.example.com:8081",
+            "topic": "warehouse",
+            "tls": False,
+            "access_key": "shop",
+            "secret_key": "hush",
+        },
+    }
+    assert "RocketMQ · topic warehouse · proxy.example.com:8081" in html(tree)
+    assert "hush" not in html(tree)
+    assert "hush" not in {one.value for one in tree.text_input}
+
+
+def test_a_rule_for_a_topic_asks_for_no_message(opened: Open, api: FakeApi) -> None:
+    api.targets.append(api.topic())
+    tree = opened(api, "rules", rule="new")
+    tree.text_input(key="rule.name").set_value("Forward").run()
+    title = tree.text_input(key="rule.title").value
+    tree.selectbox(key="rule.target").set_value(api.targets[-1]["id"]).run()
+    assert not tree.exception
+    assert not [one for one in tree.text_input if one.key == "rule.title"]
+    assert "as it is" in html(tree)
+    assert tree.selectbox(key="rule.cooldown").value == 0
+    tree.selectbox(key="rule.target").set_value("g1").run()
+    assert tree.text_input(key="rule.title").value == title, "what was written is still there"
+    tree.selectbox(key="rule.target").set_value(api.targets[-1]["id"]).run()
+    next(one for one in tree.button if one.key == "save").click().run()
+    assert not tree.exception
+    assert api.rules[-1]["template"] == {"title": "", "text": ""}
+    assert api.rules[-1]["cooldown_s"] == 0

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,12 @@ def decoded(inbox: Inbox) -> list[Event]:
         assert not checked.rejects
         found += [decode_line(line + b"\n") for line in bytes(checked.payload).splitlines()]
     return found
+
+
+def later(there: Stand) -> Mapping[str, int]:
+    """How deliveries are a minute later."""
+    there.run(60, every=10)
+    return there.states()
 
 
 def shown(there: Stand) -> dict[str, Any]:
@@ -160,6 +166,7 @@ def test_a_killed_proxy_gets_it_afterwards_with_the_same_id(there: Stand, tmp_pa
             there.evaluate()
             there.deliver()
             broker.kill()
+            there.clock.advance(1)
             events = [sent(there) for _ in range(5)]
             there.evaluate()
             there.deliver()
@@ -169,7 +176,7 @@ def test_a_killed_proxy_gets_it_afterwards_with_the_same_id(there: Stand, tmp_pa
             assert shown(there)["health_text"]["en"] == f"Nothing listens at {broker.endpoint}."
             broker.start()
             # The connection looks for the proxy again within a second, not at once.
-            wait(lambda: there.run(60, every=10) or there.states() == {"delivered": 6}, 20)
+            wait(lambda: later(there) == {"delivered": 6}, 20)
             wait(lambda: {each.id for each in events} <= {each.id for each in decoded(inbox)}, 40)
         finally:
             consumer.stop()
@@ -246,6 +253,47 @@ def test_a_topic_that_cannot_be_sent_to(
     there.as_("admin").patch(f"/v1/targets/{made}", {"rocketmq": {"topic": "repaired"}})
     there.deliver()
     assert there.states() == {"delivered": 1, "failed": 1}
+
+
+def test_a_wrong_secret(there: Stand, tmp_path: Path) -> None:
+    with running(tmp_path / "rocketmq", account=("shop", "right-secret")) as broker:
+        broker.create_topic("secured")
+        account = {"access_key": "shop", "secret_key": "wrong-secret"}
+        made = target(there, broker, "secured", **account)
+        rule(there, made)
+        sent(there)
+        there.evaluate()
+        there.deliver()
+        found = shown(there)
+        assert found["health"] == "broken"
+        assert found["health_text"]["en"] == f"RocketMQ at {broker.endpoint} does not accept the credentials."
+        assert "Correct access key and secret key" in found["remedy"]["en"]
+        assert "Secret Key" in found["remedy"]["zh"]
+        [attempt] = there.attempts()
+        assert (attempt.errcode, attempt.response) == (40_100, "check signature failed.")
+        assert "wrong-secret" not in repr((found, attempt.request, attempt.response))
+        changed = {"rocketmq": {"secret_key": "right-secret"}}
+        assert there.as_("admin").patch(f"/v1/targets/{made}", changed)["has_secret"] is True
+        there.deliver()
+        assert there.states() == {"delivered": 1}
+        # Another name is no reason to give the secret again.
+        renamed = {"name": "Other", "rocketmq": {"topic": "secured"}}
+        there.as_("admin").patch(f"/v1/targets/{made}", renamed)
+        assert there.as_("admin").post(f"/v1/targets/{made}/test")["state"] == "delivered"
+
+
+def test_the_brokers_own_port_is_no_proxy(there: Stand, rocketmq: Broker) -> None:
+    made = target(there, rocketmq, "any", addresses=f"127.0.0.1:{rocketmq.ports.broker}")
+    answer = there.as_("admin").post(f"/v1/targets/{made}/test")
+    assert answer["state"] == "failed"
+    assert "not a RocketMQ 5 proxy" in answer["text"]["en"]
+    assert "grpcServerPort" in answer["remedy"]["en"]
+
+
+def test_the_next_proxy_is_asked_where_one_does_not_answer(there: Stand, rocketmq: Broker) -> None:
+    rocketmq.create_topic("next")
+    made = target(there, rocketmq, "next", addresses=f"127.0.0.1:1;{rocketmq.endpoint}")
+    assert there.as_("admin").post(f"/v1/targets/{made}/test")["state"] == "delivered"
 
 
 def test_one_event_that_is_too_large_holds_up_no_other(there: Stand, rocketmq: Broker) -> None:

@@ -255,6 +255,9 @@ class FakeApi:
         return 201, {**made, "token": "ect_" + "Z" * 43}
 
     def _new_target(self, query: Any, body: Any) -> Answer:
+        if body["kind"] == "rocketmq":
+            self.targets = [*self.targets, self.topic(name=body["name"])]
+            return 201, self.targets[-1]
         if "oapi.dingtalk.com" not in body["webhook"]:
             return 400, "a webhook of DingTalk begins with https://oapi.dingtalk.com/robot/send"
         self.targets = [
@@ -292,8 +295,12 @@ class FakeApi:
         self.rules = [one for one in self.rules if one["id"] != rule_id]
         return 204, None
 
+    def _forwards(self, target_id: object) -> bool:
+        return any(one["id"] == target_id and one.get("rocketmq") for one in self.targets)
+
     def _preview(self, query: Any, body: Any) -> Answer:
         sample = self.events[0] if self.events else None
+        forwarded = {"form": "event", "title": "warehouse", "text": '{"id":"1","data":{"amount":1.0}}'}
         return 200, {
             "sentence": {
                 "en": self._say("type is “k8s.pod.oom_killed” and data.restarts is greater than 3"),
@@ -301,7 +308,9 @@ class FakeApi:
             },
             "matched_24h": 42 if sample else 0,
             "sample": sample,
-            "message": {
+            "message": forwarded
+            if self._forwards(body.get("target_id"))
+            else {
                 "title": self._say("Pod OOM killed"),
                 "text": "### Pod \\*OOM\\* killed\n\n> checkout in prod\n\n- **restarts**: 5\n\n"
                 + (_markdown_escaped(HOSTILE) if self.hostile else "")
@@ -575,6 +584,25 @@ class FakeApi:
                 "remedy": {"en": "Add its keyword to the target.", "zh": "请在目标中填写机器人的关键词。"},
             },
         ]
+
+    def topic(self, *, name: str = "Warehouse") -> dict[str, Any]:
+        """A target of kind rocketmq."""
+        return {
+            **self._targets()[0],
+            "id": f"g{len(self.targets) + 1}",
+            "name": name,
+            "kind": "rocketmq",
+            "token_hint": "",
+            "rocketmq": {
+                "addresses": "proxy.example.com:8081",
+                "topic": "warehouse",
+                "namespace": self._say("shop"),
+                "access_key": self._say("eventcenter"),
+                "tls": True,
+                "tls_ca": "",
+                "tls_name": "",
+            },
+        }
 
     def _tokens(self) -> list[dict[str, Any]]:
         return [

@@ -44,7 +44,7 @@ def _up(folder: Path, ports: Ports, topic: str, group: str) -> None:
     # What lives has its ports already; the rest of it is started on them again.
     if broker is None or not broker.alive:
         broker = Broker(folder, ports)
-    already = len(broker.alive) == 2
+    already = broker.alive == set(broker.names)
     if not already:
         if not library().is_dir():
             print(f"Fetching RocketMQ {VERSION} (once; 100 MB)…", flush=True)

@@ -28,6 +28,7 @@ from tests.support.rocketmq.remoting import (
 )
 
 Kind = Literal["NORMAL", "FIFO", "DELAY", "TRANSACTION", "MIXED"]
+Mode = Literal["local", "cluster"]
 
 _ROOT = Path(__file__).parents[3]
 _HOST = "127.0.0.1"
@@ -35,7 +36,7 @@ _CLUSTER = "DefaultCluster"
 _READY_S = 60.0
 _STOP_S = 20.0
 _LOG_TAIL = 4000
-_NAMES = ("nameserver", "proxy")
+_AUTHENTICATION = "org.apache.rocketmq.auth.authentication.provider."
 
 
 class Failed(Exception):
@@ -72,13 +73,20 @@ class Ports:
 class Broker:
     """A NameServer, and a proxy with its broker inside, that keep everything in `folder`.
 
+    In mode `cluster` the broker is a process of its own that knows of no proxy, with the proxy before it.
+    With an `account` the proxy asks for its access key and secret key.
+
     Each process holds a lock on its log as long as it lives. So whoever knows the folder knows what runs, and
     never signals a process that only has a former one's number.
     """
 
-    def __init__(self, folder: Path, ports: Ports) -> None:
+    def __init__(
+        self, folder: Path, ports: Ports, *, mode: Mode = "local", account: tuple[str, str] | None = None
+    ) -> None:
         self.folder = folder.absolute()
         self.ports = ports
+        self.mode = mode
+        self.account = account
         self._pids: dict[str, int] = {}
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -89,7 +97,7 @@ class Broker:
             noted = json.loads((folder / "state.json").read_text())
         except FileNotFoundError:
             return None
-        found = cls(folder, Ports(**noted["ports"]))
+        found = cls(folder, Ports(**noted["ports"]), mode=noted["mode"])
         found._pids = noted["pids"]
         return found
 
@@ -104,12 +112,17 @@ class Broker:
         return f"{_HOST}:{self.ports.grpc}"
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The processes, each after those that it needs."""
+        return ("nameserver", "proxy") if self.mode == "local" else ("nameserver", "broker", "proxy")
+
+    @property
     def alive(self) -> set[str]:
-        """Which of `nameserver` and `proxy` run."""
-        return {name for name in _NAMES if self._runs(name)}
+        """Which of the processes run."""
+        return {name for name in self.names if self._runs(name)}
 
     def pid(self, name: str) -> int:
-        """The number of the process `nameserver` or `proxy`."""
+        """The number of a process."""
         return self._pids[name]
 
     def start(self, *, timeout_s: float = _READY_S) -> None:
@@ -124,31 +137,35 @@ class Broker:
         self._configure()
         end = time.monotonic() + timeout_s
         try:
-            for name, command in (
-                ("nameserver", self._nameserver(java, library)),
-                ("proxy", self._proxy(java, library)),
-            ):
-                if name not in before:
-                    self._spawn(name, command)
+            commands = {
+                "nameserver": self._nameserver(java, library),
+                "broker": self._broker(java, library),
+                "proxy": self._proxy(java, library),
+            }
+            if self.mode == "cluster":
+                self._start_broker(commands, before, end)
+            for name in self.names:
+                if not self._runs(name):
+                    self._spawn(name, commands[name])
             self._wait("nameserver", lambda: "boot success" in self._said("nameserver"), end)
             self._wait("proxy", lambda: "startup successfully" in self._said("proxy") and self._known(), end)
         except BaseException:
-            for name in set(_NAMES) - before:
+            for name in set(self.names) - before:
                 self._end(name, signal.SIGKILL)
             raise
 
     def kill(self) -> None:
-        """kill -9 of the proxy and the broker in it; `start` brings them back."""
+        """kill -9 of the proxy, and the broker where that is in it; `start` brings them back."""
         self._end("proxy", signal.SIGKILL)
 
     def stop(self) -> None:
         """Ask all to end, which takes RocketMQ more than ten seconds; what was stored stays."""
-        for name in _NAMES:
+        for name in reversed(self.names):
             self._end(name, signal.SIGTERM)
 
     def remove(self) -> None:
         """End all at once, and remove the folder: all that a broker does at its end is for what it stored."""
-        for name in _NAMES:
+        for name in self.names:
             self._end(name, signal.SIGKILL)
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -177,7 +194,7 @@ class Broker:
         ask(self.ports.broker, UPDATE_GROUP, body=json.dumps(settings).encode())
 
     def log(self, name: str) -> str:
-        """The end of what `nameserver` or `proxy` said since it was started."""
+        """The end of what a process said since it was started."""
         return self._said(name)[-_LOG_TAIL:]
 
     def _configure(self) -> None:
@@ -202,6 +219,8 @@ class Broker:
                     "mappedFileSizeConsumeQueue": 600_000,
                     # A developer's disk is often fuller than a broker likes; it would refuse messages.
                     "diskMaxUsedSpaceRatio": 95,
+                    # It keeps the accounts, and the proxy asks: commands to the broker itself need none.
+                    **self._accounts(),
                 }
             ),
         )
@@ -211,12 +230,14 @@ class Broker:
                 {
                     "rocketMQClusterName": _CLUSTER,
                     "namesrvAddr": self.nameserver,
-                    "proxyMode": "LOCAL",
+                    "proxyMode": self.mode.upper(),
                     "localServeAddr": _HOST,
                     "grpcServerPort": ports.grpc,
                     "remotingListenPort": ports.remoting,
                     "grpcThreadPoolNums": 8,
                     "enablePrintJstack": False,
+                    **self._accounts(),
+                    "authenticationEnabled": self.account is not None,
                 }
             ),
         )
@@ -230,6 +251,25 @@ class Broker:
             '<root level="WARN"><appender-ref ref="out"/></root></configuration>',
         )
 
+    def _accounts(self) -> dict[str, Any]:
+        """Where the accounts are kept, and the first of them."""
+        if self.account is None:
+            return {}
+        name, password = self.account
+        return {
+            "authenticationProvider": f"{_AUTHENTICATION}DefaultAuthenticationProvider",
+            "authenticationMetadataProvider": f"{_AUTHENTICATION}LocalAuthenticationMetadataProvider",
+            "authConfigPath": str(self.folder / "store" / "config"),
+            "initAuthenticationUser": json.dumps({"username": name, "password": password}),
+        }
+
+    def _start_broker(self, commands: dict[str, list[str]], before: set[str], end: float) -> None:
+        """NameServer and broker: a proxy before them ends where it finds none."""
+        for name in ("nameserver", "broker"):
+            if name not in before:
+                self._spawn(name, commands[name])
+        self._wait("broker", lambda: "boot success" in self._said("broker") and self._known(), end)
+
     def _write(self, name: str, text: str) -> None:
         (self.folder / "conf" / name).write_text(text + "\n")
 
@@ -241,13 +281,21 @@ class Broker:
             f"-c{conf}",
         ]
 
+    def _broker(self, java: str, library: Path) -> list[str]:
+        conf = self.folder / "conf" / "broker.conf"
+        return [
+            *self._jvm(java, library, "256m", "512m"),
+            "org.apache.rocketmq.broker.BrokerStartup",
+            *("-c", str(conf)),
+        ]
+
     def _proxy(self, java: str, library: Path) -> list[str]:
         conf = self.folder / "conf"
         return [
             *self._jvm(java, library, "256m", "768m"),
             "org.apache.rocketmq.proxy.ProxyStartup",
-            *("-n", self.nameserver, "-pm", "local"),
-            *("-bc", str(conf / "broker.conf"), "-pc", str(conf / "rmq-proxy.json")),
+            *("-n", self.nameserver, "-pm", self.mode, "-pc", str(conf / "rmq-proxy.json")),
+            *(("-bc", str(conf / "broker.conf")) if self.mode == "local" else ()),
         ]
 
     def _jvm(self, java: str, library: Path, heap: str, max_heap: str) -> list[str]:
@@ -284,7 +332,7 @@ class Broker:
                 start_new_session=True,
             )
         self._pids[name] = self._children[name].pid
-        state = json.dumps({"ports": asdict(self.ports), "pids": self._pids})
+        state = json.dumps({"ports": asdict(self.ports), "mode": self.mode, "pids": self._pids})
         unfinished = self.folder / "state.json.unfinished"
         unfinished.write_text(state)
         unfinished.replace(self.folder / "state.json")
@@ -352,9 +400,15 @@ class Broker:
 
 
 @contextmanager
-def running(folder: Path, *, timeout_s: float = _READY_S) -> Iterator[Broker]:
+def running(
+    folder: Path,
+    *,
+    timeout_s: float = _READY_S,
+    mode: Mode = "local",
+    account: tuple[str, str] | None = None,
+) -> Iterator[Broker]:
     """One on free ports that is gone afterwards, also where this process is killed and cannot see to it."""
-    broker = Broker(folder, Ports.free())
+    broker = Broker(folder, Ports.free(), mode=mode, account=account)
     guard = subprocess.Popen(
         [
             "sh",
