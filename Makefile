@@ -12,6 +12,9 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 pytho
 	$(p) -c 'import sys; print("$(p)") if sys.version_info >= (3, 11) else None' 2>/dev/null)))
 JOBS ?= 2
 DEMO ?=
+# `make up ROCKETMQ=127.0.0.1:8081` also receives from that RocketMQ 5 proxy.
+ROCKETMQ ?=
+ROCKETMQ_NAMESERVER ?=
 # Where `make rocketmq` listens: those that its clients expect.
 NAMESERVER_PORT := 9876
 BROKER_PORT := 10911
@@ -27,8 +30,10 @@ UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-up: bytecode ## install, start everything, stop all on Ctrl-C (DEMO=1 also feeds the demo)
-	@exec $(BIN)/eventcenter up $(if $(filter-out 0 no false,$(DEMO)),--demo)
+up: bytecode ## install, start everything, stop all on Ctrl-C (DEMO=1 feeds the demo, ROCKETMQ=host:port receives)
+	@exec $(BIN)/eventcenter up $(if $(filter-out 0 no false,$(DEMO)),--demo) \
+		$(if $(ROCKETMQ),--rocketmq "$(ROCKETMQ)") \
+		$(if $(ROCKETMQ_NAMESERVER),--rocketmq-nameserver "$(ROCKETMQ_NAMESERVER)")
 
 test: $(VENV)/.dev bytecode ## the tests but the longest; what lacks its browser, node or curl is skipped and says so
 	$(PYTEST) -m "not soak and not bench and not long"

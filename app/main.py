@@ -9,6 +9,7 @@ from app.components import notice
 from app.components.frame import sidebar, style
 from app.i18n import t
 from app.views import deliveries, events, overview, rejects, rules
+from app.views.inputs import page as inputs
 from app.views.settings import page as settings
 
 _MARK = str(Path(__file__).parent / "mark.svg")
@@ -24,6 +25,7 @@ def main() -> None:
             overview.show, title=t("nav.overview"), icon=":material/monitoring:", default=True
         ),
         "events": st.Page(events.show, title=t("nav.events"), icon=":material/bolt:", url_path="events"),
+        "inputs": st.Page(inputs.show, title=t("nav.inputs"), icon=":material/input:", url_path="inputs"),
         "rules": st.Page(rules.show, title=t("nav.rules"), icon=":material/rule:", url_path="rules"),
         "deliveries": st.Page(
             deliveries.show, title=t("nav.deliveries"), icon=":material/outgoing_mail:", url_path="deliveries"

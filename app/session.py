@@ -19,7 +19,7 @@ from eventcenter.client import Client, Me, Tenant
 from eventcenter.errors import EventCenterError, Unauthenticated
 from eventcenter.settings import Settings
 
-PATHS = ("events", "rules", "deliveries", "rejects", "settings")
+PATHS = ("events", "inputs", "rules", "deliveries", "rejects", "settings")
 """The pages' paths; the overview is at the root."""
 
 _RANK = {"viewer": 1, "editor": 2, "admin": 3}
@@ -120,7 +120,7 @@ def follow_link(viewer: Viewer) -> None:
         notice.note("warn", t("tenant.no_access"), t("tenant.no_access_text", name=wanted[:63]))
         if st.button(t("tenant.stay"), type="primary"):
             del st.query_params["tenant"]
-            for name in ("event", "rule", "delivery"):
+            for name in ("event", "input", "rule", "delivery"):
                 st.query_params.pop(name, None)
             st.rerun()
         st.stop()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import streamlit as st
 
@@ -12,7 +13,20 @@ from eventcenter.errors import EventCenterError
 _BOX = '<div class="ec-note ec-$kind" role="status"><b>$title</b>$body</div>'
 
 
-def problem(error: EventCenterError) -> None:
+class Problem(Protocol):
+    """What is wrong: an error, or what the API tells of one."""
+
+    @property
+    def detail(self) -> str: ...
+    @property
+    def value(self) -> str | None: ...
+    @property
+    def rule(self) -> str | None: ...
+    @property
+    def remedy(self) -> str | None: ...
+
+
+def problem(error: Problem) -> None:
     """An error with its value, rule and way out."""
     lines = [
         build("<p><span>$label</span> $text</p>", label=t(f"error.{name}"), text=text, limit=600)

@@ -24,6 +24,29 @@ def up(
     demo: Annotated[
         bool, typer.Option("--demo", help="Also feed a small Kubernetes cluster's events on bus k8s.")
     ] = False,
+    rocketmq: Annotated[
+        str | None,
+        typer.Option(
+            "--rocketmq",
+            metavar="HOST:PORT",
+            help="Receive from this RocketMQ 5 proxy: makes an input, unless it is there.",
+        ),
+    ] = None,
+    rocketmq_nameserver: Annotated[
+        str | None,
+        typer.Option(
+            "--rocketmq-nameserver",
+            metavar="HOST:PORT",
+            help="Its name server; without one it is looked for at the proxy's host, port 9876.",
+        ),
+    ] = None,
+    rocketmq_topic: Annotated[
+        str,
+        typer.Option("--rocketmq-topic", metavar="TOPIC", help="The topic; its events go to bus default."),
+    ] = "events",
+    rocketmq_group: Annotated[
+        str, typer.Option("--rocketmq-group", metavar="GROUP", help="The consumer group.")
+    ] = "eventcenter",
 ) -> None:
     """Start everything: ingest service, server and dashboard; Ctrl-C stops all.
 
@@ -31,7 +54,23 @@ def up(
     """
     chosen = settings.load()
     children = _children(chosen, "ingest", "server", "dashboard", *(["demo"] if demo else []))
-    _run(chosen, children, lambda: _say_up(chosen, demo=demo))
+    said: list[str] = []
+
+    def prepared() -> None:
+        if rocketmq is not None:
+            from eventcenter.cli.first_input import first_input
+
+            said.append(
+                first_input(
+                    chosen,
+                    addresses=rocketmq,
+                    name_servers=rocketmq_nameserver,
+                    topic=rocketmq_topic,
+                    group=rocketmq_group,
+                )
+            )
+
+    _run(chosen, children, lambda: _say_up(chosen, demo=demo, more=said), prepared)
 
 
 def serve() -> None:
@@ -59,9 +98,15 @@ def dashboard() -> None:
     Supervisor(_children(chosen, "dashboard"), say=_relay).run_until_signal(_nothing)
 
 
-def _run(chosen: Settings, children: list[Child], ready: Callable[[], None]) -> None:
+def _run(
+    chosen: Settings,
+    children: list[Child],
+    ready: Callable[[], None],
+    prepared: Callable[[], None] | None = None,
+) -> None:
     check_ports(children)
     prepare(chosen)
+    (prepared or _nothing)()
     err.print("Starting…")
     Supervisor(children, say=_relay).run_until_signal(ready)
     err.print("Stopped.")
@@ -78,7 +123,7 @@ def prepare(chosen: Settings) -> None:
         bootstrap(store, SecretBox(chosen))
 
 
-def _say_up(chosen: Settings, *, demo: bool) -> None:
+def _say_up(chosen: Settings, *, demo: bool, more: list[str]) -> None:
     program = _program()
     lines = [
         "",
@@ -86,6 +131,7 @@ def _say_up(chosen: Settings, *, demo: bool) -> None:
         f"API           {chosen.api_url}",
         f"Events go to  {chosen.ingest_url}",
         *([f"Demo's robot  http://127.0.0.1:{chosen.robot_port} (stands in for DingTalk)"] if demo else []),
+        *more,
         "",
         *_say_sign_in(chosen, program),
         "",

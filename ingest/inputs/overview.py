@@ -172,7 +172,7 @@ class Overview:
         states = {each.status.state for each in known.running}
         if states == {"broken"}:
             return "broken", words.BROKEN
-        if "broken" in states or any(each.status.problems for each in known.running):
+        if "broken" in states:
             return "broken", words.PARTLY_BROKEN
         if "waiting" in states:
             return "waiting", words.WAITING

@@ -9,7 +9,7 @@ from typing import Any, Final
 import structlog
 
 from eventcenter.clock import Clock, from_micros
-from eventcenter.errors import Busy, EventCenterError, NotFound, Unavailable
+from eventcenter.errors import Busy, EventCenterError, NotFound
 from eventcenter.event import decode_line
 from eventcenter.rocketmq.commands import group_command, topic_command
 from eventcenter.rocketmq.remoting import Offsets, Reach
@@ -18,7 +18,9 @@ from eventcenter.settings import Settings
 from ingest.bindings.rocketmq import Decoding, Message, decode
 from ingest.inputs import shapes, words
 from ingest.inputs.config import RocketMq, Secrets, Topic
-from ingest.inputs.connection import offsets_of, resolved, server_of, subscription_of
+from ingest.inputs.connection import resolved, subscription_of
+from ingest.inputs.rocketmq.pulling import pull
+from ingest.inputs.runner import offsets_of, server_of
 from ingest.validation import Limits
 
 WITHIN_S: Final = 14.0
@@ -179,34 +181,27 @@ class Trier:
         if not reach:
             found.note = found.note or words.NO_MESSAGES
             return
-        each = SAMPLES if len(reach) <= _FEW_QUEUES else _OF_A_QUEUE
-        newest: list[Message] = []
+        most = SAMPLES if len(reach) <= _FEW_QUEUES else _OF_A_QUEUE
+        newest: list[tuple[Message, str | None]] = []
         for one in reach[:_MOST_QUEUES]:
             if time.monotonic() > end:
                 return
             try:
-                newest += _newest(offsets, config.group, one, each)
+                newest += _newest(offsets, config.group, one, most)
             except EventCenterError as error:
                 found.tell(_finding("offsets", one.queue.topic, error, commands))
                 found.note = words.NO_SAMPLES
                 return
-            except (OSError, ValueError) as error:
-                problem = Unavailable(
-                    f"The broker's answer was not understood ({error}).", remedy="look at the broker's log"
-                )
-                found.tell(_finding("offsets", one.queue.topic, problem, commands))
-                found.note = words.NO_SAMPLES
-                return
-            wanted = [message for message in newest if _is_wanted(message, topics)]
-            wanted.sort(key=lambda message: message.stored_at or 0, reverse=True)
+            wanted = [each for each in newest if _is_wanted(each[0], topics)]
+            wanted.sort(key=lambda each: each[0].stored_at or 0, reverse=True)
             newest = wanted[:SAMPLES]
-            samples = [self._sample(config, message, topics[message.topic]) for message in newest]
+            samples = [self._sample(config, *each, topics[each[0].topic]) for each in newest]
             with found.lock:
                 found.samples = samples
 
-    def _sample(self, config: RocketMq, message: Message, topic: Topic) -> shapes.Sample:
+    def _sample(self, config: RocketMq, message: Message, broken: str | None, topic: Topic) -> shapes.Sample:
         decoding = Decoding(
-            cluster=config.addresses,
+            cluster=config.namespace or "default",
             accept_unprefixed_extensions=config.accept_unprefixed_extensions,
             wrap_type=topic.wrap_type,
         )
@@ -227,7 +222,7 @@ class Trier:
             type=None if event is None else event.type,
             source=None if event is None else event.source,
             rejected=len(rejects),
-            error=rejects[0].error if rejects else None,
+            error=broken or (rejects[0].error if rejects else None),
         )
 
 
@@ -266,14 +261,11 @@ def _finding(what: Any, name: str, error: EventCenterError | None, commands: _Co
     return shapes.Finding(what=what, name=name, ok=error is None, problem=problem, command=command)
 
 
-def _newest(offsets: Offsets, group: str, reach: Reach, most: int) -> list[Message]:
-    """The newest messages of a queue; they stay what they are for the group."""
-    from ingest.inputs.rocketmq.pulling import pull
-
+def _newest(offsets: Offsets, group: str, reach: Reach, most: int) -> list[tuple[Message, str | None]]:
+    """The newest messages of a queue, and why they are broken; they stay what they are for the group."""
     first = max(reach.oldest, reach.newest - most)
-    return [
-        message for batch in pull(offsets, group, reach.queue, first, reach.newest - 1) for message in batch
-    ]
+    parts = pull(offsets, reach.queue, first, reach.newest - 1, group=group)
+    return [message for _, part in parts for message in part]
 
 
 def _is_wanted(message: Message, topics: dict[str, Topic]) -> bool:

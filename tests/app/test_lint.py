@@ -183,7 +183,7 @@ def test_every_cached_function_takes_the_tenant_first() -> None:
 
 def test_every_page_asks_who_is_there() -> None:
     pages = [p for p in SOURCES if p.parent.name == "views" and p.name != "__init__.py"]
-    pages.append(APP / "views" / "settings" / "page.py")
+    pages += [APP / "views" / folder / "page.py" for folder in ("inputs", "settings")]
     for path in pages:
         shown = next(n for n in TREES[path].body if isinstance(n, ast.FunctionDef) and n.name == "show")
         assert [ast.unparse(one) for one in shown.decorator_list] == ["session.page"], path.name
@@ -254,7 +254,8 @@ def test_the_process_does_not_import_duckdb() -> None:
     import sys
 
     code = (
-        "import app.server, app.session, app.views.overview, app.views.settings.page, sys;"
+        "import app.server, app.session, app.views.overview, sys;"
+        "import app.views.inputs.page, app.views.settings.page;"
         "bad = {'duckdb', 'sqlalchemy', 'fastapi'} & set(sys.modules); assert not bad, bad"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, cwd="/", capture_output=True)

@@ -14,6 +14,11 @@ PAGES: tuple[tuple[str, dict[str, str]], ...] = (
     ("events", {}),
     ("events", {"event": "1000"}),
     ("events", {"advanced": "true", "pattern": '{"data":{"restarts":[{"numeric":[">",3]}]}}'}),
+    ("inputs", {}),
+    ("inputs", {"input": "i1"}),
+    ("inputs", {"input": "i2"}),
+    ("inputs", {"input": "new"}),
+    ("inputs", {"input": "i1", "edit": "1"}),
     ("rules", {}),
     ("rules", {"rule": "new"}),
     ("rules", {"rule": "r1"}),
@@ -25,7 +30,14 @@ PAGES: tuple[tuple[str, dict[str, str]], ...] = (
     *(("settings", {"section": section}) for section in SECTIONS),
 )
 IDS = [page or "overview" for page, _ in PAGES]
-FIRST = {"": "Overview", "events": "Events", "rules": "ule", "deliveries": "Deliveries", "rejects": "Rejects"}
+FIRST = {
+    "": "Overview",
+    "events": "Events",
+    "inputs": "nput",
+    "rules": "ule",
+    "deliveries": "Deliveries",
+    "rejects": "Rejects",
+}
 
 
 @pytest.mark.parametrize(("page", "query"), PAGES, ids=IDS)
@@ -33,16 +45,21 @@ def test_full(opened: Open, api: FakeApi, page: str, query: dict[str, str]) -> N
     tree = opened(api, page, **query)
     assert not tree.exception
     assert FIRST.get(page, "Settings") in html(tree)
-    assert "ec-bad" not in html(tree) or page in {"", "rules"}
+    assert "ec-bad" not in html(tree) or page in {"", "inputs", "rules"}
 
 
 @pytest.mark.parametrize(("page", "query"), PAGES, ids=IDS)
 def test_full_in_chinese(opened: Open, page: str, query: dict[str, str]) -> None:
     tree = opened(FakeApi(language="zh"), page, **query)
     assert not tree.exception
-    assert {"": "概览", "events": "事件", "rules": "规则", "deliveries": "投递", "rejects": "拒收"}.get(
-        page, "设置"
-    ) in html(tree)
+    assert {
+        "": "概览",
+        "events": "事件",
+        "inputs": "接入",
+        "rules": "规则",
+        "deliveries": "投递",
+        "rejects": "拒收",
+    }.get(page, "设置") in html(tree)
 
 
 @pytest.mark.parametrize(("page", "query"), PAGES, ids=IDS)
@@ -127,6 +144,8 @@ def test_a_link_of_a_foreign_tenant_shows_nothing(
     ("page", "query"),
     [
         ("events", {"event": "5"}),
+        ("inputs", {"input": "nope"}),
+        ("inputs", {"input": "nope", "edit": "1"}),
         ("rules", {"rule": "nope"}),
         ("deliveries", {"delivery": "nope"}),
         ("rejects", {"reject": "99"}),
@@ -407,3 +426,98 @@ def test_a_rule_for_a_topic_asks_for_no_message(opened: Open, api: FakeApi) -> N
     assert not tree.exception
     assert api.rules[-1]["template"] == {"title": "", "text": ""}
     assert api.rules[-1]["cooldown_s"] == 0
+
+
+def test_an_input_is_made_tried_and_its_secret_goes(opened: Open, api: FakeApi) -> None:
+    tree = opened(api, "inputs", input="new")
+    tree.text_input(key="input.name").set_value("billing")
+    tree.text_input(key="input.addresses").set_value("127.0.0.1:8081")
+    tree.text_input(key="input.group").set_value("billing")
+    tree.text_input(key="input.access_key").set_value("account")
+    tree.text_input(key="input.secret").set_value("top-secret")
+    tree.text_input(key="input.topic.1").set_value("bill*").run()
+    button(tree, "Add a topic").click().run()
+    tree.text_input(key="input.topic.2").set_value("refunds")
+    tree.text_input(key="input.filter.2").set_value("a || b")
+    tree.text_input(key="input.wrap.2").set_value("com.acme.refund").run()
+    button(tree, "Test connection").click().run()
+    assert not tree.exception
+    [tried] = [body for _, path, body in api.calls if path == "/v1/inputs/test"]
+    assert (tried["secret_key"], "start" in tried, "id" in tried) == ("top-secret", False, False)
+    assert "RocketMQ has no topic shipments." in html(tree)
+    assert any("mqadmin updateTopic" in one.value for one in tree.code)
+    assert "com.acme.order" in everything(tree)
+    button(tree, "Create").click().run()
+    assert not tree.exception
+    [made] = [body for method, path, body in api.calls if (method, path) == ("POST", "/v1/inputs")]
+    plain = {"filter": "*", "filter_kind": "tag", "wrap_type": None}
+    assert made["topics"] == [
+        {"topic": "bill*", "bus": "default", "is_pattern": True, **plain},
+        {
+            "topic": "refunds",
+            "bus": "default",
+            "is_pattern": False,
+            "filter": "a || b",
+            "filter_kind": "tag",
+            "wrap_type": "com.acme.refund",
+        },
+    ]
+    assert made["start"] == {"position": "group"}
+    assert tree.query_params["input"] == "i3"
+    assert "top-secret" not in everything(tree)
+    assert "input.secret" not in tree.session_state
+
+
+def test_an_input_is_changed_without_its_secret(opened: Open, api: FakeApi) -> None:
+    tree = opened(api, "inputs", input="i1", edit="1")
+    tree.text_input(key="input.name").set_value("Renamed").run()
+    button(tree, "Save").click().run()
+    assert not tree.exception
+    [changed] = [body for method, path, body in api.calls if (method, path) == ("PATCH", "/v1/inputs/i1")]
+    assert changed["name"] == "Renamed"
+    assert not {"secret_key", "start", "enabled"} & set(changed)
+    assert "edit" not in tree.query_params
+    assert "Renamed" in html(tree)
+
+
+def test_an_input_is_paused_resumed_and_deleted(opened: Open, api: FakeApi) -> None:
+    tree = opened(api, "inputs", input="i1")
+    button(tree, "Pause").click().run()
+    assert ("PATCH", "/v1/inputs/i1", {"enabled": False}) in api.calls
+    button(tree, "Resume").click().run()
+    assert ("PATCH", "/v1/inputs/i1", {"enabled": True}) in api.calls
+    next(one for one in tree.button if one.key == "delete_input").click().run()
+    assert not tree.exception
+    assert [one["id"] for one in api.inputs] == ["i2"]
+    assert "input" not in tree.query_params
+
+
+def test_a_time_is_fetched_again(opened: Open, api: FakeApi) -> None:
+    tree = opened(api, "inputs", input="i1")
+    button(tree, "Fetch").click().run()
+    assert not tree.exception
+    [body] = [body for method, path, body in api.calls if (method, path) == ("POST", "/v1/inputs/i1/fetches")]
+    assert (body["from"], body["to"]) == ("2026-11-23T11:00:00Z", "2026-11-23T12:00:00Z")
+
+
+def test_a_refused_input_says_why_and_keeps_what_was_typed(opened: Open, api: FakeApi) -> None:
+    tree = opened(api, "inputs", input="new")
+    for name, value in (("name", "secret"), ("addresses", "a:1"), ("group", "g"), ("topic.1", "t")):
+        tree.text_input(key=f"input.{name}").set_value(value)
+    tree.run()
+    button(tree, "Create").click().run()
+    assert "this consumer group is an input" in html(tree)
+    assert tree.text_input(key="input.group").value == "g"
+
+
+def test_viewers_see_how_inputs_are_and_no_way_to_change(opened: Open, api: FakeApi) -> None:
+    api.role = "editor"
+    tree = opened(api, "inputs", input="i1")
+    assert "12,345" in html(tree)
+    assert not [one for one in tree.button if one.label in {"Edit", "Pause", "Fetch", "Delete the input"}]
+    for query in ({"input": "new"}, {"input": "i1", "edit": "1"}):
+        tree = opened(api, "inputs", **query)
+        assert not tree.exception
+        assert not tree.text_input
+    api.inputs = []
+    assert "Ask an admin" in html(opened(api, "inputs"))

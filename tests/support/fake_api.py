@@ -53,6 +53,8 @@ class FakeApi:
         self.rules: list[dict[str, Any]] = self._rules() if full else []
         self.targets: list[dict[str, Any]] = self._targets() if full else []
         self.tokens: list[dict[str, Any]] = self._tokens() if full else []
+        self.inputs: list[dict[str, Any]] = self._inputs() if full else []
+        self.fetches: list[dict[str, Any]] = self._fetches() if full else []
         self.buses = ["default", *(["k8s", "payments"] if full else [])]
         self.events = self._events() if full else []
         self.retention: dict[str, dict[str, Any]] = {}
@@ -137,6 +139,14 @@ class FakeApi:
             ("PATCH", r"/v1/targets/(\w+)", lambda q, b, i: (200, self.targets[0])),
             ("DELETE", r"/v1/targets/(\w+)", lambda q, b, i: (204, None)),
             ("POST", r"/v1/targets/(\w+)/test", lambda q, b, i: (200, self._sent())),
+            ("GET", "/v1/inputs", lambda q, b: (200, {"inputs": self.inputs})),
+            ("POST", "/v1/inputs", self._new_input),
+            ("POST", "/v1/inputs/test", lambda q, b: (200, self._tried())),
+            ("GET", r"/v1/inputs/(\w+)", self._input),
+            ("PATCH", r"/v1/inputs/(\w+)", self._patch_input),
+            ("DELETE", r"/v1/inputs/(\w+)", self._drop_input),
+            ("GET", r"/v1/inputs/(\w+)/fetches", lambda q, b, i: (200, {"fetches": self.fetches})),
+            ("POST", r"/v1/inputs/(\w+)/fetches", lambda q, b, i: (201, self.fetches[0])),
             ("GET", "/v1/rules", lambda q, b: (200, {"rules": self.rules})),
             ("POST", "/v1/rules", self._new_rule),
             ("POST", "/v1/rules/preview", self._preview),
@@ -297,6 +307,29 @@ class FakeApi:
 
     def _forwards(self, target_id: object) -> bool:
         return any(one["id"] == target_id and one.get("rocketmq") for one in self.targets)
+
+    def _new_input(self, query: Any, body: Any) -> Answer:
+        if "secret" in body["name"]:
+            return 409, "this consumer group is an input's already"
+        made = {**self._inputs()[0], **body, "id": f"i{len(self.inputs) + 1}"}
+        made.pop("secret_key", None)
+        self.inputs.append(made)
+        return 201, made
+
+    def _input(self, query: Any, body: Any, input_id: str) -> Answer:
+        found = [one for one in self.inputs if one["id"] == input_id]
+        return (200, {**found[0], **self._queues()}) if found else (404, "no such input")
+
+    def _patch_input(self, query: Any, body: Any, input_id: str) -> Answer:
+        for one in self.inputs:
+            if one["id"] == input_id:
+                one.update({name: value for name, value in body.items() if name != "secret_key"})
+                return 200, one
+        return 404, "no such input"
+
+    def _drop_input(self, query: Any, body: Any, input_id: str) -> Answer:
+        self.inputs = [one for one in self.inputs if one["id"] != input_id]
+        return 204, None
 
     def _preview(self, query: Any, body: Any) -> Answer:
         sample = self.events[0] if self.events else None
@@ -551,6 +584,185 @@ class FakeApi:
                 "pattern": {"$or": [{"type": [{"prefix": "com.acme.payment"}]}, {"severity": ["critical"]}]},
             },
         ]
+
+    def _problem(self) -> dict[str, Any]:
+        return {
+            "detail": self._say("RocketMQ has no topic shipments."),
+            "value": self._say("shipments"),
+            "rule": self._say("a topic exists before it is read"),
+            "remedy": self._say("make it"),
+        }
+
+    def _inputs(self) -> list[dict[str, Any]]:
+        topic = {
+            "topic": self._say("orders"),
+            "bus": "payments",
+            "is_pattern": False,
+            "filter": "*",
+            "filter_kind": "tag",
+            "wrap_type": None,
+        }
+        status = {
+            "state": "behind",
+            "text": {"en": "It receives, and catches up.", "zh": "正在接收，追赶积压的消息。"},
+            "remedy": None,
+            "problems": [],
+            "services": ["main"],
+            "brokers": ["broker-a"],
+            "lag_messages": 12_345,
+            "lag_s": 91.5,
+            "rate_s": 7_012.4,
+            "received": 100_000,
+            "stored": 99_000,
+            "duplicates": 990,
+            "rejected": 10,
+            "empty": 0,
+            "missing": 7,
+            "last_received_at": text(self.now),
+            "reach_at": text(self.now),
+            "reach_problem": None,
+        }
+        base = {
+            "kind": "rocketmq",
+            "addresses": "rocketmq.example.com:8081",
+            "topics": [topic],
+            "name_servers": "rocketmq.example.com:9876",
+            "namespace": "",
+            "access_key": "account",
+            "has_secret": True,
+            "tls": False,
+            "tls_ca": "",
+            "tls_name": "",
+            "accept_unprefixed_extensions": True,
+            "service": None,
+            "enabled": True,
+            "start": {"position": "first", "at": None},
+            "created_at": text(self.now),
+            "updated_at": text(self.now),
+        }
+        broken = {
+            **status,
+            "state": "broken",
+            "text": {"en": "It cannot receive.", "zh": "无法接收。"},
+            "problems": [self._problem()],
+            "lag_messages": None,
+            "lag_s": None,
+            "rate_s": None,
+            "reach_problem": self._problem(),
+            "last_received_at": None,
+            "reach_at": None,
+            "received": 0,
+        }
+        return [
+            {**base, "id": "i1", "name": self._say("订单 orders"), "group": "orders", "status": status},
+            {**base, "id": "i2", "name": self._say("shipments"), "group": "ship", "status": broken},
+        ]
+
+    def _queues(self) -> dict[str, Any]:
+        if not self.full:
+            return {"topic_states": [], "queues": [], "gaps": [], "gaps_more": 0}
+        place = {"topic": self._say("orders"), "broker": self._say("broker-a"), "queue_id": 0}
+        since, until = text(self.now - timedelta(hours=5)), text(self.now)
+        complete = {"since": since, "until": until, "why": None, "text": {"en": "All.", "zh": "全部。"}}
+        claim = {
+            "since": None,
+            "until": None,
+            "why": "gaps",
+            "text": {"en": "There are gaps.", "zh": "存在缺口。"},
+        }
+        counts = {"received": 100_000, "stored": 99_000, "duplicates": 990, "rejected": 10, "empty": 0}
+        topic = {"bus": "payments", "filtered": False, "received": 100_000, "lag_messages": 0, "missing": 0}
+        return {
+            "topic_states": [
+                {**topic, "topic": self._say("orders"), "complete": complete},
+                {**topic, "topic": self._say("returns"), "missing": 7, "complete": claim},
+            ],
+            "queues": [
+                {
+                    **place,
+                    **counts,
+                    "first_offset": 0,
+                    "last_offset": 100_006,
+                    "first_stored_at": since,
+                    "last_stored_at": until,
+                    "oldest": 0,
+                    "newest": 112_352,
+                    "lag_messages": 12_345,
+                }
+            ],
+            "gaps": [
+                {
+                    **place,
+                    "first": 500,
+                    "last": 506,
+                    "count": 7,
+                    "kind": "missing",
+                    "fetching": True,
+                    "text": {"en": "not received", "zh": "未收到"},
+                }
+            ],
+            "gaps_more": 3,
+        }
+
+    def _fetches(self) -> list[dict[str, Any]]:
+        base = {
+            "service": "main",
+            "done": 500,
+            "total": 1_000,
+            "found": 400,
+            "problem": None,
+            "created_at": text(self.now),
+            "created_by": "user:ana",
+            "finished_at": None,
+        }
+        hour = {"from": text(self.now - timedelta(hours=1)), "to": text(self.now)}
+        return [
+            {**base, **hour, "id": "f1", "reason": "backfill", "state": "running"},
+            {**base, "from": None, "to": None, "id": "f2", "reason": "gap", "state": "done"},
+            {**base, **hour, "id": "f3", "reason": "backfill", "state": "failed", "problem": self._problem()},
+        ]
+
+    def _tried(self) -> dict[str, Any]:
+        sample = {
+            "topic": self._say("orders"),
+            "broker": self._say("broker-a"),
+            "queue_id": 0,
+            "offset": 7,
+            "stored_at": text(self.now),
+            "tag": self._say("paid"),
+            "layout": "binary",
+            "events": 1,
+            "id": self._say("evt-1"),
+            "type": self._say("com.acme.order"),
+            "source": self._say("/services/orders"),
+            "rejected": 0,
+            "error": None,
+        }
+        refused = {"layout": "plain", "events": 0, "id": None, "type": None, "source": None, "rejected": 1}
+        return {
+            "ok": False,
+            "findings": [
+                {
+                    "what": "server",
+                    "name": "rocketmq.example.com:8081",
+                    "ok": True,
+                    "problem": None,
+                    "command": None,
+                },
+                {
+                    "what": "topic",
+                    "name": self._say("shipments"),
+                    "ok": False,
+                    "problem": self._problem(),
+                    "command": "mqadmin updateTopic -n rocketmq.example.com:9876 -c CLUSTER -t shipments",
+                },
+            ],
+            "samples": [
+                sample,
+                {**sample, **refused, "error": self._say("There is no event in the message.")},
+            ],
+            "samples_note": {"en": "Some were not read.", "zh": "部分未读取。"},
+        }
 
     def _targets(self) -> list[dict[str, Any]]:
         base = {

@@ -1,0 +1,1 @@
+"""Inputs: where events come from by themselves."""
