@@ -25,6 +25,24 @@ def examine(archive: Archive) -> Iterator[str]:
         )
         for row in wrong:
             yield f"bus {row['bus']} counts {row['counted']} events and holds {row['found']}"
+        yield from _origins(reader)
+
+
+def _origins(reader: Reader) -> Iterator[str]:
+    [orphans] = reader.rows(
+        "SELECT count(*) AS n FROM origins WHERE seq IS NOT NULL AND seq NOT IN (SELECT seq FROM events)"
+    )
+    if orphans["n"]:
+        yield f"{orphans['n']} origins belong to no event"
+    overlaps = reader.rows(
+        "SELECT topic, broker, queue_id, first_offset FROM (SELECT *, max(last_offset) OVER"
+        " (PARTITION BY input, topic, broker, queue_id ORDER BY first_offset"
+        " ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS former FROM ledger)"
+        " WHERE former >= first_offset OR last_offset < first_offset"
+    )
+    for row in overlaps:
+        place = f"{row['topic']}, {row['broker']}, queue {row['queue_id']}, offset {row['first_offset']}"
+        yield f"the ledger tells what was received twice over: {place}"
 
 
 def _segment(archive: Archive, reader: Reader, segment: manifest.Segment) -> Iterator[str]:

@@ -20,8 +20,7 @@ from eventcenter.store.sql import Session, select
 from ingest.inputs import shapes
 from ingest.inputs.checking import check, check_service, check_start, config_from, name_of
 from ingest.inputs.config import RocketMq, Secrets
-from ingest.inputs.connection import config_of, opened, resolved, sealed, stored
-from ingest.inputs.runner import offsets_of
+from ingest.inputs.connection import config_of, offsets_of, opened, resolved, sealed, stored
 from ingest.validation import Limits
 
 INPUTS_LIMIT: Final = 100

@@ -12,8 +12,7 @@ from eventcenter.rocketmq.address import parse_addresses
 from eventcenter.rocketmq.server import Group, Tls
 from eventcenter.settings import SERVICE_NAME
 from ingest.inputs.config import RocketMq, Secrets, Topic
-from ingest.inputs.connection import subscription_of
-from ingest.inputs.runner import server_of
+from ingest.inputs.connection import server_of, subscription_of
 from ingest.inputs.shapes import TopicBody
 from ingest.validation import Limits
 from ingest.validation.attributes import check_attributes

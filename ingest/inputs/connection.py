@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from eventcenter.rocketmq.remoting import Offsets
-from eventcenter.rocketmq.server import FilterKind, Subscription
+from eventcenter.rocketmq.server import Credentials, FilterKind, Server, Subscription, Tls
 from eventcenter.store.models import Input
 from eventcenter.store.secrets import SecretBox
 from ingest.inputs.config import RocketMq, Secrets, Topic
@@ -43,6 +43,24 @@ def sealed(held: Secrets, secrets: SecretBox) -> bytes:
     return secrets.encrypt(msgspec.json.encode(held))
 
 
+def server_of(config: RocketMq, held: Secrets) -> Server:
+    """The proxies. Raises InvalidInput."""
+    tls = Tls(ca=config.tls_ca.encode() or None, name=config.tls_name or None) if config.tls else None
+    return Server.at(
+        config.addresses, namespace=config.namespace, credentials=_credentials(config, held), tls=tls
+    )
+
+
+def offsets_of(config: RocketMq, held: Secrets, *, timeout_s: float = 3.0) -> Offsets:
+    """Name servers and brokers, where name servers are given. Raises InvalidInput."""
+    return Offsets(
+        config.name_servers,
+        namespace=config.namespace,
+        credentials=_credentials(config, held),
+        timeout_s=timeout_s,
+    )
+
+
 def subscription_of(topic: Topic, name: str | None = None) -> Subscription:
     """What is read of the topic, or of one that its pattern found. Raises InvalidInput."""
     return Subscription(
@@ -75,3 +93,9 @@ def resolved(config: RocketMq, offsets: Offsets | None) -> Mapping[str, Topic]:
             for name in matching(topic.topic, names):
                 found.setdefault(name, topic)
     return found
+
+
+def _credentials(config: RocketMq, held: Secrets) -> Credentials | None:
+    if not config.access_key and not held.secret_key:
+        return None
+    return Credentials(access_key=config.access_key, secret_key=held.secret_key)

@@ -18,9 +18,8 @@ from eventcenter.store.sql import Session, select
 from ingest.inputs import shapes
 from ingest.inputs.book import find
 from ingest.inputs.config import Range
-from ingest.inputs.connection import config_of, opened, resolved
+from ingest.inputs.connection import config_of, offsets_of, opened, resolved
 from ingest.inputs.looks import Looks
-from ingest.inputs.runner import offsets_of
 from ingest.inputs.status import FetchStatus, ServiceStatus
 
 MOST_WAITING: Final = 10

@@ -18,9 +18,8 @@ from eventcenter.settings import Settings
 from ingest.bindings.rocketmq import Decoding, Message, decode
 from ingest.inputs import shapes, words
 from ingest.inputs.config import RocketMq, Secrets, Topic
-from ingest.inputs.connection import resolved, subscription_of
+from ingest.inputs.connection import offsets_of, resolved, server_of, subscription_of
 from ingest.inputs.rocketmq.pulling import pull
-from ingest.inputs.runner import offsets_of, server_of
 from ingest.validation import Limits
 
 WITHIN_S: Final = 14.0

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventcenter.archive import Archive, Archives, Poison, ledger, removal
+from eventcenter.archive import Archive, Archives, Poison, examine, ledger, removal
 from eventcenter.archive.ledger import LedgerRange
 from eventcenter.archive.removal import Removal
 from eventcenter.archive.segment import Scratch
@@ -261,6 +261,17 @@ def test_origins_go_with_their_events(archive: Archive, tmp_path: Path) -> None:
     assert archive.query("SELECT seq FROM origins") == [{"seq": 2}]
     # That it was received stays known.
     assert spans(archive) == [(0, 2)]
+
+
+def test_the_doctor_finds_what_does_not_fit(archive: Archive) -> None:
+    archive.load(JOURNAL, "main", [received(1, [message(0), message(1)], [event(0), event(1)])])
+    assert list(examine(archive)) == []
+    archive.write(lambda connection: connection.execute("UPDATE origins SET seq = 99 WHERE seq = 2"))
+    archive.write(lambda connection: connection.execute("INSERT INTO ledger SELECT * FROM ledger"))
+    assert list(examine(archive)) == [
+        "1 origins belong to no event",
+        "the ledger tells what was received twice over: orders, broker-a, queue 0, offset 0",
+    ]
 
 
 def test_a_block_whose_head_does_not_fit_is_poison(archive: Archive) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from eventcenter.archive import Archives, examine
 from eventcenter.rocketmq.remoting import Offsets
 from ingest.inputs import status
 from tests.rocketmq import layouts
@@ -40,7 +41,7 @@ ROUNDS = int(os.environ.get("EVENTCENTER_ROUNDS", "3"))
 SEED = int(os.environ.get("EVENTCENTER_SEED") or random.SystemRandom().randrange(2**31))
 
 
-def rounds(many: int) -> Any:
+def rounds(many: int) -> pytest.MarkDecorator:
     """The suite's number of rounds, and that of `make soak`."""
     return pytest.mark.parametrize(
         "rounds", [ROUNDS, pytest.param(many, marks=pytest.mark.soak)], ids=["short", "soak"]
@@ -191,6 +192,11 @@ def test_kills_at_random_lose_nothing_and_repeat_nothing(
     assert len(found) == len({name for name, _ in found}), "events are there twice"
     assert all(flow.tried[name] == data for name, data in found)
     assert slowest < 10
+    product.stop("server")
+    archives = Archives(product.settings.tenants_dir)
+    for folder in product.settings.tenants_dir.iterdir():
+        assert list(examine(archives.tenant(folder.name))) == []
+    archives.close()
     print(f"{len(flow.sent)} events; at most {slowest:.1f} s until events arrived again")
 
 
