@@ -20,8 +20,8 @@ from ingest.inputs.ledger import Gap, GapKind, Lag, Place, Queue
 from ingest.inputs.looks import Looks, Running
 from ingest.inputs.status import Problem
 
-BEHIND_S: Final = 30.0
-"""Less is not worth a word: messages are under way."""
+BEHIND_S: Final = 10.0
+"""Less is nothing to catch up with: messages are under way."""
 MOST_GAPS: Final = 200
 MOST_QUEUES: Final = 1_000
 _MOST_PROBLEMS: Final = 20
@@ -183,7 +183,7 @@ class Overview:
         if lag.messages is None:
             heard = any(one.received for one in known.queues)
             return "receiving", words.UNKNOWN_LAG if heard else words.NOTHING_YET
-        return "receiving", words.RECEIVING
+        return "receiving", words.UNDER_WAY if lag.messages else words.RECEIVING
 
     def _topics(self, known: Known, policies: Policies) -> list[dict[str, Any]]:
         found: dict[str, list[Queue]] = {name: [] for name in sorted(known.buses)}

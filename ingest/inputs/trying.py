@@ -24,6 +24,7 @@ from ingest.validation import Limits
 
 WITHIN_S: Final = 14.0
 SAMPLES: Final = 10
+_ORDER: Final = ("server", "name_server", "topic", "group", "offsets")
 _AT_ONCE: Final = 6
 _OF_A_TENANT: Final = 2
 _MOST_TOPICS: Final = 20
@@ -77,7 +78,8 @@ class Trier:
         thread.start()
         thread.join(WITHIN_S)
         with found.lock:
-            findings, samples = list(found.findings.values()), list(found.samples)
+            findings = sorted(found.findings.values(), key=lambda one: _ORDER.index(one.what))
+            samples = list(found.samples)
             note = found.note if found.ended else words.TOO_LONG
         return shapes.Tried(
             ok=found.ended and bool(findings) and all(one.ok for one in findings),
@@ -174,9 +176,10 @@ class Trier:
             try:
                 reach += [one for one in offsets.reach(name) if one.newest > one.oldest]
             except EventCenterError as error:
+                # One that is not there is told of already.
                 if not isinstance(error, NotFound):
                     found.tell(_finding("offsets", name, error, commands))
-                found.note = words.NO_SAMPLES
+                    found.note = words.NO_SAMPLES
         if not reach:
             found.note = found.note or words.NO_MESSAGES
             return

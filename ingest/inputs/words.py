@@ -34,6 +34,7 @@ RECEIVING: Final = Said(_words("It receives, and is up to date.", "接收正常�
 BEHIND: Final = Said(
     _words("It receives, and catches up with what waits.", "正在接收，追赶积压的消息。"),
 )
+UNDER_WAY: Final = Said(_words("It receives; messages are under way.", "接收正常，有消息在途。"))
 UNKNOWN_LAG: Final = Said(
     _words("It receives. How much waits is not known.", "接收正常，积压量未知。"),
 )

@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = {
     "overview": "/",
     "events": "/events",
+    "inputs": "/inputs",
+    "input": "/inputs?input=new",
     "rules": "/rules",
     "deliveries": "/deliveries",
     "rejects": "/rejects",

@@ -48,6 +48,8 @@ def test_a_hostile_event_is_shown_harmlessly_everywhere(chromium: Browser, house
         "/",
         "/events",
         f"/events?event={seq}",
+        "/inputs",
+        "/inputs?input=new",
         "/rules",
         "/deliveries",
         "/rejects",

@@ -227,6 +227,7 @@ def test_lag_falls_to_zero(there: Stand) -> None:
     there.tell({input_id: InputStatus(**there.reach(0, 40), received=40)})
     told = state(there, input_id)
     assert (told["state"], told["lag_messages"], told["lag_s"]) == ("receiving", 0, 0.0)
+    assert told["text"]["en"] == "It receives, and is up to date."
     assert told["rate_s"] == 15.0
 
 

@@ -180,7 +180,7 @@ def _topics(buses: list[str]) -> None:
 def _topic(n: int, buses: list[str], *, first: bool, alone: bool) -> None:
     seen: Literal["visible", "collapsed"] = "visible" if first else "collapsed"
     topic, bus, kind, which, wrap, remove = st.columns(
-        [3, 2.2, 1.5, 2.2, 2.6, 0.6], vertical_alignment="bottom", gap="small"
+        [3, 2.2, 1.8, 2.2, 2.4, 0.6], vertical_alignment="bottom", gap="small"
     )
     with topic:
         st.text_input(
@@ -380,10 +380,12 @@ def _finding(each: Finding) -> None:
             name=each.name,
         )
     )
-    if each.problem is not None:
-        notice.problem(each.problem)
-    if each.command is not None:
+    if each.problem is not None and each.command is not None:
+        notice.note("bad", each.problem.detail, each.problem.rule)
+        notice.caption(t("inputs.command"))
         st.code(each.command, language="bash", wrap_lines=True)
+    elif each.problem is not None:
+        notice.problem(each.problem)
 
 
 def _samples(viewer: Viewer, samples: tuple[Sample, ...]) -> None:

@@ -68,7 +68,7 @@ def _lines(viewer: Viewer) -> None:
 
 def _line(viewer: Viewer, each: Input) -> None:
     with st.container(key=f"ec-row-{each.id}"):
-        text, numbers, button = st.columns([5, 4.6, 0.9], vertical_alignment="center")
+        text, numbers, button = st.columns([4.2, 5.4, 0.9], vertical_alignment="center")
         with text:
             routes = ", ".join(f"{topic.topic} → {topic.bus}" for topic in each.topics)
             draw(
