@@ -90,7 +90,7 @@ def test_a_rule_speaks_through_the_robot(place: Place, sides: Sides) -> None:
     detail = done(place.product, "GET", f"/v1/deliveries/{delivery['id']}", place.admin)
     [attempt] = detail["attempts"]
     assert (attempt["status"], attempt["errcode"], attempt["outcome"]) == (200, 0, "ok")
-    assert detail["payload"] == {"title": said.title, "text": said.text}
+    assert detail["payload"] == {"form": "markdown", "title": said.title, "text": said.text}
     kept = done(place.product, "GET", "/v1/targets", place.admin)["targets"][0]
     assert (kept["health"], kept["has_secret"], kept["token_hint"]) == ("ok", True, "…ffff")
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
+import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -266,8 +267,12 @@ def test_origins_go_with_their_events(archive: Archive, tmp_path: Path) -> None:
 def test_the_doctor_finds_what_does_not_fit(archive: Archive) -> None:
     archive.load(JOURNAL, "main", [received(1, [message(0), message(1)], [event(0), event(1)])])
     assert list(examine(archive)) == []
-    archive.write(lambda connection: connection.execute("UPDATE origins SET seq = 99 WHERE seq = 2"))
-    archive.write(lambda connection: connection.execute("INSERT INTO ledger SELECT * FROM ledger"))
+
+    def damage(connection: duckdb.DuckDBPyConnection) -> None:
+        connection.execute("UPDATE origins SET seq = 99 WHERE seq = 2")
+        connection.execute("INSERT INTO ledger SELECT * FROM ledger")
+
+    archive.write(damage)
     assert list(examine(archive)) == [
         "1 origins belong to no event",
         "the ledger tells what was received twice over: orders, broker-a, queue 0, offset 0",

@@ -174,7 +174,7 @@ def test_ranges_without_others(wanted: list[int], tried: list[tuple[list[int], i
     def made(first: int, last: int, queue_id: int = 0) -> Range:
         return Range(topic="t", broker="b", queue_id=queue_id, first=first, last=last)
 
-    others = [msgspec.to_builtins(made(*span, queue_id)) for span, queue_id in tried]
+    others = [msgspec.to_builtins(made(span[0], span[1], queue_id)) for span, queue_id in tried]
     left = without(made(*wanted), others)
     told = [offset for one in left for offset in range(one.first, one.last + 1)]
     gone = {offset for (first, last), queue_id in tried if not queue_id for offset in range(first, last + 1)}

@@ -288,7 +288,7 @@ def test_completeness_is_not_claimed_where_it_cannot_be_known(there: Stand) -> N
 
 
 def test_a_pattern_is_told_by_the_topics_that_it_found(there: Stand) -> None:
-    input_id = there.make(name_servers="192.0.2.1:9876", **PATTERN)
+    input_id = there.make(name_servers="192.0.2.1:9876", topics=PATTERN["topics"])
     status = InputStatus(**there.reach(0, 0, "orders"), topics=(("orders", "default"), ("order2", "default")))
     there.tell({input_id: status})
     found = there.as_("viewer").get(f"/v1/inputs/{input_id}")

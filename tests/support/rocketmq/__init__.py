@@ -5,7 +5,7 @@ standard library is used, so that it also runs where Event Center is not install
 """
 
 from tests.support.rocketmq.broker import Broker, Failed, Kind, Ports, running
-from tests.support.rocketmq.jars import VERSION, Unavailable, fetch
+from tests.support.rocketmq.jars import VERSION, Unavailable, fetch, fetch_java_client, java, javac
 from tests.support.rocketmq.remoting import Answer, Refused, ask
 
 __all__ = [
@@ -19,5 +19,8 @@ __all__ = [
     "Unavailable",
     "ask",
     "fetch",
+    "fetch_java_client",
+    "java",
+    "javac",
     "running",
 ]

@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from tests.support.rocketmq.broker import Broker, Failed, Ports
-from tests.support.rocketmq.jars import VERSION, Unavailable, fetch, library
+from tests.support.rocketmq.jars import VERSION, Unavailable, fetch, fetch_java_client, library
 
 _FOLDER = Path(".rocketmq")
 
@@ -17,7 +17,9 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start it in the background")
     down = commands.add_parser("down", help="stop it and remove its messages")
-    commands.add_parser("fetch", help="fetch the jars, which `up` does too")
+    commands.add_parser(
+        "fetch", help="fetch the jars, which `up` does too, and those of the tests' Java client"
+    )
     for command in (up, down):
         command.add_argument("--folder", type=Path, default=_FOLDER, help="where it keeps everything")
     for port in fields(Ports):
@@ -32,7 +34,7 @@ def main() -> int:
         elif given.command == "down":
             _down(given.folder)
         else:
-            print(fetch())
+            print(fetch(), fetch_java_client(), sep="\n")
     except (Unavailable, Failed) as error:
         print(error, file=sys.stderr)
         return 1

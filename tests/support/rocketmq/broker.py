@@ -97,7 +97,7 @@ class Broker:
             noted = json.loads((folder / "state.json").read_text())
         except FileNotFoundError:
             return None
-        found = cls(folder, Ports(**noted["ports"]), mode=noted["mode"])
+        found = cls(folder, Ports(**noted["ports"]), mode=noted.get("mode", "local"))
         found._pids = noted["pids"]
         return found
 
