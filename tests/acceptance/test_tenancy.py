@@ -143,7 +143,7 @@ ROWS = [
     get("/v1/events", "/v1/events?limit=500&cursor={rejects_cursor}"),
     get("/v1/events/{seq}", "/v1/events/{seq}"),
     get("/v1/events/{seq}", "/v1/events/1", own=True),
-    get("/v1/events/{seq}/origins", "/v1/events/{seq}/origins"),
+    get("/v1/events/{seq}/origins", "/v1/events/{seq}/origins", own=True),
     get("/v1/events/{seq}/origins", "/v1/events/1/origins", own=True),
     get("/v1/rejects", own=True),
     get("/v1/rejects", "/v1/rejects?bus={bus}", own=True),
