@@ -4,6 +4,7 @@ from eventcenter.archive import Archives
 from eventcenter.settings import Settings
 from eventcenter.store import Store
 from eventcenter.store.secrets import SecretBox
+from ingest.inputs.ages import Ages
 from ingest.inputs.book import InputBook
 from ingest.inputs.fetching import FetchBook
 from ingest.inputs.keeper import Keeper
@@ -20,8 +21,15 @@ class Inputs:
     ) -> None:
         """`usage` tells what a tenant's buses hold."""
         looks = Looks(archives, settings.journal_dir, store.clock)
+        self.ages = Ages()
         self.book = InputBook(store=store, secrets=secrets, settings=settings)
-        self.overview = Overview(store, self.book, looks, usage)
+        self.overview = Overview(store, self.book, looks, self.ages, usage)
         self.fetches = FetchBook(store=store, secrets=secrets, looks=looks, service=settings.ingest_name)
         self.trier = Trier(settings, store.clock)
-        self.keeper = Keeper(store=store, looks=looks, overview=self.overview, fallback=settings.ingest_name)
+        self.keeper = Keeper(
+            store=store,
+            looks=looks,
+            overview=self.overview,
+            ages=self.ages,
+            fallback=settings.ingest_name,
+        )

@@ -14,16 +14,16 @@ from eventcenter.errors import EventCenterError
 from eventcenter.store import Store
 from eventcenter.store.models import Fetch, Input
 from eventcenter.store.sql import Session, delete, select
-from ingest.inputs import ledger
+from ingest.inputs.ages import LATE_S, Ages
 from ingest.inputs.config import Range
 from ingest.inputs.fetching import chosen, new_fetch, told_of
-from ingest.inputs.ledger import GapKind, Place, Seen
+from ingest.inputs.ledger import GapKind
 from ingest.inputs.looks import Looks
 from ingest.inputs.overview import Overview
 from ingest.inputs.status import ServiceStatus
 
-GAP_AGE_S: Final = 60.0
-"""Twice the time after which a broker hands a message out again: what is missing longer does not come."""
+GAP_AGE_S: Final = LATE_S
+"""What is missing longer came again without its offset, or does not come."""
 AGAIN: Final = timedelta(hours=1)
 DEAD_MS: Final = 30_000
 MOST_RANGES: Final = 1_000
@@ -46,16 +46,15 @@ class Keeper:
         store: Store,
         looks: Looks,
         overview: Overview,
+        ages: Ages,
         fallback: str,
-        seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`fallback` is the ingest service that fetches where none runs; `seconds` tells how old gaps are."""
+        """`fallback` is the ingest service that fetches where none runs."""
         self._store = store
         self._looks = looks
         self._overview = overview
+        self._ages = ages
         self._fallback = fallback
-        self._seconds = seconds
-        self._seen: dict[tuple[str, Place], list[Seen]] = {}
         self._quiet: dict[str, Any] = {}
         """By input what was told when it last had no gaps: until that changes it has none."""
 
@@ -92,7 +91,7 @@ class Keeper:
         rows = self._store.read(lambda session: list(session.scalars(select(Input).where(Input.enabled))))
         known = {row.id for row in rows}
         self._quiet = {name: what for name, what in self._quiet.items() if name in known}
-        self._seen = {key: parts for key, parts in self._seen.items() if key[0] in known}
+        self._ages.keep(known)
         made = 0
         for row in rows:
             try:
@@ -112,26 +111,22 @@ class Keeper:
         if self._quiet.get(row.id) == told:
             return 0
         found = self._overview.known(row)
-        old: list[Range] = []
-        now = self._seconds()
-        any_gap = False
-        for queue in found.queues:
-            place = queue.topic, queue.broker, queue.queue_id
-            gaps = [gap for gap in queue.gaps if gap.kind is GapKind.MISSING]
-            # None is missed that a filter leaves out, nor of a topic that is no longer read.
-            if queue.topic not in found.buses or not found.is_whole(queue.topic):
-                gaps = []
-            any_gap = any_gap or bool(gaps)
-            parts = ledger.seen(self._seen.get((row.id, place), []), gaps, now)
-            self._seen[row.id, place] = parts
-            old += [
-                Range(topic=place[0], broker=place[1], queue_id=place[2], first=part.first, last=part.last)
-                for part in parts
-                if now - part.since >= GAP_AGE_S
-            ]
-        if not any_gap:
+        # None is missed that a filter leaves out, nor of a topic that is no longer read.
+        gaps = [
+            gap
+            for queue in found.whole
+            if queue.topic in found.buses
+            for gap in queue.gaps
+            if gap.kind is GapKind.MISSING
+        ]
+        if not gaps:
             self._quiet[row.id] = told
             return 0
+        old = [
+            Range(topic=gap.topic, broker=gap.broker, queue_id=gap.queue_id, first=first, last=last)
+            for gap in gaps
+            for first, last in self._ages.older(row.id, gap, GAP_AGE_S)
+        ]
         return self._store.write(lambda session: self._fetch(session, row.id, old)) if old else 0
 
     def _fetch(self, session: Session, input_id: str, ranges: Sequence[Range]) -> int:

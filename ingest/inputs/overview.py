@@ -13,6 +13,7 @@ from eventcenter.store import Store
 from eventcenter.store.models import Fetch, Input
 from eventcenter.store.sql import select
 from ingest.inputs import ledger, shapes, words
+from ingest.inputs.ages import LATE_S, Ages
 from ingest.inputs.book import InputBook
 from ingest.inputs.config import RocketMq, Topic
 from ingest.inputs.connection import config_of, is_whole, matching
@@ -56,10 +57,11 @@ class Known:
 class Overview:
     """Works for the principal's tenant alone."""
 
-    def __init__(self, store: Store, book: InputBook, looks: Looks, usage: Oldest) -> None:
+    def __init__(self, store: Store, book: InputBook, looks: Looks, ages: Ages, usage: Oldest) -> None:
         self._store = store
         self._book = book
         self._looks = looks
+        self._ages = ages
         self._usage = usage
 
     def all(self, who: Principal) -> list[shapes.InputAnswer]:
@@ -83,7 +85,7 @@ class Overview:
                 **self._members(known),
                 "topic_states": self._topics(known, policies),
                 "queues": [_queue(one, known) for one in known.queues[:MOST_QUEUES]],
-                "gaps": [_gap(gap, known, fetching) for gap in gaps[:MOST_GAPS]],
+                "gaps": [self._gap(gap, known, fetching) for gap in gaps[:MOST_GAPS]],
                 "gaps_more": max(0, len(gaps) - MOST_GAPS),
             }
         )
@@ -94,11 +96,13 @@ class Overview:
         reach, reach_at = self._looks.reach(row.id)
         running = self._looks.running(row.id)
         entries = self._looks.ledger(row.tenant_id, row.id)
+        queues = ledger.queues(entries, reach, starts_of(row))
+        self._ages.look(row.id, queues)
         return Known(
             row=row,
             config=config,
             running=running,
-            queues=ledger.queues(entries, reach, starts_of(row)),
+            queues=queues,
             buses=_buses(config, running, (one.topic for one in reach)),
             reach_at=None if reach_at is None else from_micros(reach_at * 1000),
         )
@@ -147,7 +151,7 @@ class Overview:
             "duplicates": sum(one.duplicates for one in known.queues),
             "rejected": sum(one.rejected for one in known.queues),
             "empty": sum(one.empty for one in known.queues),
-            "missing": sum(gap.count for one in known.whole for gap in one.gaps),
+            "missing": self._missing(known, known.whole),
             "last_received_at": None if last is None else from_micros(last * 1000),
             "reach_at": known.reach_at,
             "reach_problem": next(
@@ -178,6 +182,10 @@ class Overview:
             return "waiting", words.WAITING
         if "receiving" not in states:
             return "starting", words.STARTING
+        # What the broker deleted stays missing, and nobody can do anything about it.
+        gaps = [gap for one in known.whole for gap in one.gaps if gap.kind is GapKind.MISSING]
+        if any(self._count(row.id, gap) for gap in gaps):
+            return "gaps", words.GAPS
         if lag.messages and (lag.seconds is None or lag.seconds > BEHIND_S):
             return "behind", words.BEHIND
         if lag.messages is None:
@@ -205,7 +213,7 @@ class Overview:
             "filtered": is_filtered,
             "received": sum(one.received for one in queues),
             "lag_messages": sum(lags) if lags else None,
-            "missing": 0 if is_filtered else sum(gap.count for one in queues for gap in one.gaps),
+            "missing": 0 if is_filtered else self._missing(known, queues),
             "complete": {
                 "since": complete.since,
                 "until": complete.until,
@@ -225,6 +233,36 @@ class Overview:
         if policy.max_bytes is not None and (usage := self._usage(tenant_id).get(bus)) is not None:
             limits.append(usage.oldest)
         return max(limits, default=None)
+
+    def _missing(self, known: Known, queues: Iterable[Queue]) -> int:
+        """Offsets that are not under way."""
+        return sum(self._count(known.row.id, gap) for one in queues for gap in one.gaps)
+
+    def _count(self, input_id: str, gap: Gap) -> int:
+        if gap.kind is not GapKind.MISSING:
+            return gap.count
+        return sum(last - first + 1 for first, last in self._ages.older(input_id, gap, LATE_S))
+
+    def _gap(self, gap: Gap, known: Known, fetching: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        kind = gap.kind.value if known.is_whole(gap.topic) else "filtered"
+        if kind == GapKind.MISSING and not self._count(known.row.id, gap):
+            kind = "late"
+        return {
+            "topic": gap.topic,
+            "broker": gap.broker,
+            "queue_id": gap.queue_id,
+            "first": gap.first,
+            "last": gap.last,
+            "count": gap.count,
+            "kind": kind,
+            "fetching": any(
+                (one["topic"], one["broker"], one["queue_id"]) == (gap.topic, gap.broker, gap.queue_id)
+                and one["first"] <= gap.last
+                and gap.first <= one["last"]
+                for one in fetching
+            ),
+            "text": words.GAP[kind],
+        }
 
     def _fetching(self, row: Input) -> list[dict[str, Any]]:
         ask = select(Fetch.ranges).where(
@@ -285,26 +323,6 @@ _OF_QUEUE: Final = (
     "oldest",
     "newest",
 )
-
-
-def _gap(gap: Gap, known: Known, fetching: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    kind = gap.kind.value if known.is_whole(gap.topic) else "filtered"
-    return {
-        "topic": gap.topic,
-        "broker": gap.broker,
-        "queue_id": gap.queue_id,
-        "first": gap.first,
-        "last": gap.last,
-        "count": gap.count,
-        "kind": kind,
-        "fetching": any(
-            (one["topic"], one["broker"], one["queue_id"]) == (gap.topic, gap.broker, gap.queue_id)
-            and one["first"] <= gap.last
-            and gap.first <= one["last"]
-            for one in fetching
-        ),
-        "text": words.GAP[kind],
-    }
 
 
 def _problem(one: Problem) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from eventcenter.clock import rfc3339
 
 Moment = Annotated[datetime, PlainSerializer(rfc3339, return_type=str)]
 Position = Literal["group", "first", "last", "time"]
-State = Literal["paused", "absent", "starting", "receiving", "behind", "waiting", "broken"]
+State = Literal["paused", "absent", "starting", "receiving", "behind", "gaps", "waiting", "broken"]
 MOST_TOPICS = 200
 
 
@@ -195,7 +195,7 @@ class StatusAnswer(BaseModel):
     duplicates: int
     rejected: int
     empty: int
-    missing: int = Field(description="Offsets that are neither in the ledger nor still to come.")
+    missing: int = Field(description="Offsets that are neither in the ledger nor under way.")
     last_received_at: Moment | None
     reach_at: Moment | None = Field(description="When brokers were last asked what they have.")
     reach_problem: Problem | None
@@ -282,7 +282,7 @@ class GapAnswer(BaseModel):
     first: int
     last: int
     count: int
-    kind: Literal["missing", "deleted", "scattered", "filtered"]
+    kind: Literal["missing", "late", "deleted", "scattered", "filtered"]
     fetching: bool
     text: Words
 

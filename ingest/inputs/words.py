@@ -34,6 +34,13 @@ RECEIVING: Final = Said(_words("It receives, and is up to date.", "接收正常�
 BEHIND: Final = Said(
     _words("It receives, and catches up with what waits.", "正在接收，追赶积压的消息。"),
 )
+GAPS: Final = Said(
+    _words("It receives, and messages are missing.", "正在接收，但有消息缺失。"),
+    _words(
+        "See the gaps: what the broker still has is fetched by itself.",
+        "请查看缺口：Broker 中仍有的消息会自动补取。",
+    ),
+)
 UNDER_WAY: Final = Said(_words("It receives; messages are under way.", "接收正常，有消息在途。"))
 UNKNOWN_LAG: Final = Said(
     _words("It receives. How much waits is not known.", "接收正常，积压量未知。"),
@@ -89,6 +96,7 @@ GAP: Final[Mapping[str, Words]] = {
     GapKind.MISSING: _words("not received", "未收到"),
     GapKind.DELETED: _words("deleted by the broker before it was received", "接收前已被 Broker 删除"),
     GapKind.SCATTERED: _words("somewhere between these", "在此范围内，具体位置不明"),
+    "late": _words("under way, or handed out again soon", "在途，或即将重新投递"),
     "filtered": _words("filtered out, or not received", "被过滤，或未收到"),
 }
 

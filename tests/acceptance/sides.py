@@ -117,6 +117,15 @@ def _furnish(product: Product, operator: str, side: Side) -> None:
     side.things["member"] = done(product, "POST", "/v1/users", admin, member)["id"]
     side.things["user"] = done(product, "GET", "/v1/me", side.session)["user"]["id"]
     side.things["target"] = make_target(product, admin, side.robot, side.secret, name=f"robot {side.marker}")
+    # Paused, so that it stays as it is. A group belongs to one input of all tenants.
+    feed = {
+        "name": f"input {side.marker}",
+        "addresses": "127.0.0.1:9",
+        "group": "taken" if side.marker.startswith("only-a") else f"group-{side.marker}",
+        "topics": [{"topic": f"topic-{side.marker}", "bus": side.bus}],
+        "enabled": False,
+    }
+    side.things["input"] = done(product, "POST", "/v1/inputs", admin, feed)["id"]
     template = {"title": "alarm", "text": "${id} ${data.text}: " + side.marker}
     rule = rule_body(side.things["target"], name=f"alarms {side.marker}", template=template)
     side.things["rule"] = done(product, "POST", "/v1/rules", admin, rule)["id"]

@@ -20,6 +20,8 @@ from tests.support.product import wait_until
 REFUSED = frozenset({400, 403, 404})
 OWN = frozenset({200, 201, 204})
 """The answer is beta's own, for the question names nothing that alpha alone has."""
+TAKEN = frozenset({409})
+"""There can be but one in the world, and it is not told whose."""
 NOBODY = frozenset({401})
 
 
@@ -51,10 +53,20 @@ def get(route: str, path: str = "", *, own: bool = False) -> Row:
     return Row(method="GET", route=route, path=path, answers=OWN if own else REFUSED)
 
 
-def put(method: str, route: str, path: str = "", body: Any = None, *, own: bool = False) -> Row:
-    return Row(method=method, route=route, path=path, body=body, answers=OWN if own else REFUSED)
+def put(
+    method: str, route: str, path: str = "", body: Any = None, *, own: bool = False, taken: bool = False
+) -> Row:
+    answers = OWN if own else TAKEN if taken else REFUSED
+    return Row(method=method, route=route, path=path, body=body, answers=answers)
 
 
+INPUT = {
+    "name": "theirs",
+    "addresses": "127.0.0.1:9",
+    "group": "theirs",
+    "topics": [{"topic": "t", "bus": "default"}],
+}
+HOUR = {"from": "2026-11-01T00:00:00Z", "to": "2026-11-01T01:00:00Z"}
 EVENTS = ("/v1/events", "/v1/events/histogram", "/v1/events/top")
 PATTERN = quote('{"type":[{"prefix":"com.example.only-a"}]}')
 ROWS = [
@@ -131,6 +143,8 @@ ROWS = [
     get("/v1/events", "/v1/events?limit=500&cursor={rejects_cursor}"),
     get("/v1/events/{seq}", "/v1/events/{seq}"),
     get("/v1/events/{seq}", "/v1/events/1", own=True),
+    get("/v1/events/{seq}/origins", "/v1/events/{seq}/origins", own=True),
+    get("/v1/events/{seq}/origins", "/v1/events/1/origins", own=True),
     get("/v1/rejects", own=True),
     get("/v1/rejects", "/v1/rejects?bus={bus}", own=True),
     get("/v1/rejects", "/v1/rejects?limit=1&cursor={rejects_cursor}"),
@@ -140,11 +154,23 @@ ROWS = [
     put(
         "POST",
         "/v1/targets",
+        "/v1/inputs",
         body={"name": "t", "webhook": "{webhook}", "base_url": "http://127.0.0.1:9"},
     ),
     put("PATCH", "/v1/targets/{target_id}", "/v1/targets/{target}", {"enabled": False}),
     put("DELETE", "/v1/targets/{target_id}", "/v1/targets/{target}"),
     put("POST", "/v1/targets/{target_id}/test", "/v1/targets/{target}/test"),
+    get("/v1/inputs", own=True),
+    put("POST", "/v1/inputs", body={**INPUT, "topics": [{"topic": "t", "bus": "{bus}"}]}),
+    put("POST", "/v1/inputs", body={**INPUT, "tenant_id": "{tenant}"}),
+    put("POST", "/v1/inputs", body={**INPUT, "group": "taken"}, taken=True),
+    put("POST", "/v1/inputs/test", body={"id": "{input}"}),
+    put("POST", "/v1/inputs/test", body={**INPUT, "id": "{input}"}),
+    get("/v1/inputs/{input_id}", "/v1/inputs/{input}"),
+    put("PATCH", "/v1/inputs/{input_id}", "/v1/inputs/{input}", {"enabled": False}),
+    put("DELETE", "/v1/inputs/{input_id}", "/v1/inputs/{input}"),
+    get("/v1/inputs/{input_id}/fetches", "/v1/inputs/{input}/fetches"),
+    put("POST", "/v1/inputs/{input_id}/fetches", "/v1/inputs/{input}/fetches", HOUR),
     get("/v1/rules", own=True),
     put("POST", "/v1/rules", body=rule_body("{target}", name="through theirs")),
     put("POST", "/v1/rules", body=rule_body("{own_target}", name="on their bus", buses=["{bus}"])),
@@ -273,7 +299,7 @@ def test_what_alpha_has_and_what_nobody_has_is_the_same(sides: Sides, row: Row) 
     """Not even that a thing exists can be learned."""
     theirs = {name: value for name, value in things(sides).items() if not name.endswith("_cursor")}
     nobodys = theirs | {
-        **dict.fromkeys(("rule", "target", "delivery", "deletion"), "0" * 32),
+        **dict.fromkeys(("rule", "target", "delivery", "deletion", "input"), "0" * 32),
         **dict.fromkeys(("token", "user", "member", "tenant"), "0" * 32),
         **dict.fromkeys(("seq", "reject"), "99999999"),
         "bus": "no-such-bus",

@@ -41,7 +41,7 @@ class Stand:
     inputs: Inputs
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
     seconds: float = 0.0
-    """Of the keeper's clock."""
+    """Of the clock by which gaps grow old."""
 
     def as_(self, role: str, tenant: str = "default") -> Api:
         return self.world.as_(role, tenant)
@@ -142,7 +142,7 @@ def stand(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
             usage=lambda _: {},
         )
         there = Stand(world=made, archives=archives, inputs=inputs)
-        inputs.keeper._seconds = lambda: there.seconds
+        inputs.ages.seconds = lambda: there.seconds
         made.api.app.include_router(router(inputs))
         try:
             yield there

@@ -6,6 +6,7 @@ import pytest
 
 from eventcenter.store.models import Input, RetentionRow
 from eventcenter.store.sql import select
+from ingest.inputs.ages import LATE_S
 from ingest.inputs.status import InputStatus, Problem
 from tests.inputs.stand import NEW, SECRET, SIGNED, Stand
 
@@ -237,9 +238,17 @@ def test_gaps_have_bounds_and_a_kind_and_forbid_the_claim(there: Stand) -> None:
     there.tell({input_id: InputStatus(**there.reach(3, 7))})
     found = there.as_("viewer").get(f"/v1/inputs/{input_id}")
     assert [(gap["first"], gap["last"], gap["kind"]) for gap in found["gaps"]] == [
+        (3, 4, "late"),
+        (2, 2, "deleted"),
+    ]
+    assert found["status"]["missing"] == 1
+    there.seconds += LATE_S
+    found = there.as_("viewer").get(f"/v1/inputs/{input_id}")
+    assert [(gap["first"], gap["last"], gap["kind"]) for gap in found["gaps"]] == [
         (3, 4, "missing"),
         (2, 2, "deleted"),
     ]
+    assert (found["status"]["state"], found["status"]["missing"]) == ("gaps", 3)
     assert found["gaps"][0]["text"]["en"] == "not received"
     [topic_state] = found["topic_states"]
     assert (topic_state["missing"], topic_state["complete"]["why"]) == (3, "gaps")
@@ -268,7 +277,7 @@ def test_completeness_is_not_claimed_where_it_cannot_be_known(there: Stand) -> N
     there.receive(plain, [0, 1, 3])
     found = there.as_("viewer").get(f"/v1/inputs/{plain}")
     assert found["topic_states"][0]["complete"]["why"] == "unreached"
-    assert [(gap["first"], gap["kind"]) for gap in found["gaps"]] == [(2, "missing")]
+    assert [(gap["first"], gap["kind"]) for gap in found["gaps"]] == [(2, "late")]
     there.as_("admin").patch(f"/v1/inputs/{plain}", topic(filter="a"))
     there.tell({plain: InputStatus(**there.reach(0, 9))})
     found = there.as_("viewer").get(f"/v1/inputs/{plain}")

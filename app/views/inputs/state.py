@@ -12,12 +12,13 @@ from eventcenter.client import Fetch, Input, InputStatus, TopicState
 HEALTH = {
     "receiving": "ok",
     "behind": "throttled",
+    "gaps": "throttled",
     "waiting": "throttled",
     "broken": "broken",
     "absent": "broken",
 }
 """Colours of states; others are grey."""
-_STATES = frozenset({"paused", "absent", "starting", "receiving", "behind", "waiting", "broken"})
+_STATES = frozenset({"paused", "absent", "starting", "receiving", "behind", "gaps", "waiting", "broken"})
 _FETCHES = {"waiting": "gray", "running": "blue", "done": "green", "failed": "red"}
 
 
