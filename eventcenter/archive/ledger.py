@@ -4,7 +4,7 @@ A range has no gap as long as its messages are as many as its offsets. Where a q
 `MOST_RANGES`, those with the smallest gaps between them become one; what is missing in it is still counted.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import duckdb
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 if TYPE_CHECKING:
     # Its archive loads by way of this module.
@@ -27,6 +28,7 @@ _RANGE: Final = (
     "first_offset, last_offset, stored, duplicates, rejected, empty, epoch_ms(first_stored_at),"
     " epoch_ms(last_stored_at)"
 )
+_MILLIS: Final = pa.timestamp("ms", tz="UTC")
 _OF_QUEUE: Final = "input = ? AND topic = ? AND broker = ? AND queue_id = ?"
 
 Numbers = npt.NDArray[np.int64]
@@ -83,6 +85,7 @@ class _Piece:
     last_stored_at: int | None
     rows: list[int]
     """Of the table, that it stands for."""
+    is_changed: bool = False
 
     @property
     def is_whole(self) -> bool:
@@ -93,6 +96,7 @@ class _Piece:
         self.last, self.last_stored_at = later.last, later.last_stored_at
         self.counts = [one + other for one, other in zip(self.counts, later.counts, strict=True)]
         self.rows += later.rows
+        self.is_changed = True
 
 
 def ranges(reader: "Reader", input_id: str) -> list[LedgerRange]:
@@ -106,43 +110,61 @@ def ranges(reader: "Reader", input_id: str) -> list[LedgerRange]:
     return [LedgerRange(**row) for row in rows]
 
 
-def add(
-    connection: duckdb.DuckDBPyConnection,
-    queue: Queue,
-    offsets: Numbers,
-    outcomes: Numbers,
-    stored_at: Sequence[int | None],
-) -> Mask:
-    """Enter messages of one queue, in any order; which of them are there for the first time.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entries:
+    """Messages of one queue, in any order."""
 
-    `outcomes` are places in OUTCOMES, `stored_at` ms since 1970.
-    """
-    found = _near(connection, queue, int(offsets.min()), int(offsets.max()))
-    new = _first_of_each(offsets) & ~_known(connection, queue, offsets, found)
+    offsets: Numbers
+    outcomes: Numbers
+    """Places in OUTCOMES."""
+    stored_at: Sequence[int | None]
+    """ms since 1970"""
+
+
+def enter(connection: duckdb.DuckDBPyConnection, entries: Mapping[Queue, Entries]) -> dict[Queue, Mask]:
+    """Enter what was received; by queue, which of the messages are there for the first time."""
+    if not entries:
+        return {}
+    near = _near(connection, entries)
+    changed: list[tuple[Queue, _Piece]] = []
+    gone: list[int] = []
+    new: dict[Queue, Mask] = {}
+    for queue, these in entries.items():
+        found = near.get(queue, [])
+        new[queue] = _first_of_each(these.offsets) & ~_known(connection, queue, these.offsets, found)
+        for piece in _merged([*found, *_pieces(these, new[queue], found)]):
+            if piece.is_changed:
+                changed.append((queue, piece))
+                gone += piece.rows[1:]
+    _write(connection, changed, gone)
+    return new
+
+
+def _pieces(entries: Entries, new: Mask, found: Sequence[_Piece]) -> list[_Piece]:
+    """What is new, as ranges without gaps; what lies within one that misses offsets is counted there."""
     places = np.flatnonzero(new)
     if not places.size:
-        return new
+        return []
+    offsets = entries.offsets
     places = places[np.argsort(offsets[places])]
     pieces: list[_Piece] = []
-    touched = False
     for run in np.split(places, np.flatnonzero(np.diff(offsets[places]) > 1) + 1):
         piece = _Piece(
             first=int(offsets[run[0]]),
             last=int(offsets[run[-1]]),
-            counts=np.bincount(outcomes[run], minlength=len(OUTCOMES)).tolist(),
-            first_stored_at=stored_at[run[0]],
-            last_stored_at=stored_at[run[-1]],
+            counts=np.bincount(entries.outcomes[run], minlength=len(OUTCOMES)).tolist(),
+            first_stored_at=entries.stored_at[run[0]],
+            last_stored_at=entries.stored_at[run[-1]],
             rows=[],
+            is_changed=True,
         )
         around = next((one for one in found if one.first <= piece.first and piece.last <= one.last), None)
         if around is None:
             pieces.append(piece)
         else:
             around.counts = [one + other for one, other in zip(around.counts, piece.counts, strict=True)]
-            touched = True
-    if pieces or touched:
-        _write(connection, queue, _merged([*found, *pieces]))
-    return new
+            around.is_changed = True
+    return pieces
 
 
 def _first_of_each(offsets: Numbers) -> Mask:
@@ -152,14 +174,23 @@ def _first_of_each(offsets: Numbers) -> Mask:
     return first
 
 
-def _near(connection: duckdb.DuckDBPyConnection, queue: Queue, first: int, last: int) -> list[_Piece]:
-    """The ranges that offsets from `first` to `last` fall into, or stand beside, in order."""
+def _near(
+    connection: duckdb.DuckDBPyConnection, entries: Mapping[Queue, Entries]
+) -> dict[Queue, list[_Piece]]:
+    """By queue the ranges that these offsets fall into, or stand beside, in order."""
+    wanted = {name: [queue[place] for queue in entries] for place, name in enumerate(Queue._fields)}
+    first = [int(these.offsets.min()) - 1 for these in entries.values()]
+    last = [int(these.offsets.max()) + 1 for these in entries.values()]
+    connection.register("incoming", pa.table({**wanted, "first": first, "last": last}))
     rows = connection.execute(
-        f"SELECT {_RANGE}, rowid FROM ledger WHERE {_OF_QUEUE} AND last_offset >= ? AND first_offset <= ?"  # noqa: S608
-        " ORDER BY first_offset",
-        [*queue, first - 1, last + 1],
+        f"SELECT input, topic, broker, queue_id, {_RANGE}, ledger.rowid FROM ledger"  # noqa: S608
+        " JOIN incoming USING (input, topic, broker, queue_id)"
+        " WHERE last_offset >= first AND first_offset <= last ORDER BY first_offset"
     ).fetchall()
-    return [_piece(row) for row in rows]
+    found: dict[Queue, list[_Piece]] = {}
+    for row in rows:
+        found.setdefault(Queue(*row[:4]), []).append(_piece(row[4:]))
+    return found
 
 
 def _piece(row: Sequence[Any]) -> _Piece:
@@ -203,26 +234,33 @@ def _merged(pieces: Iterable[_Piece]) -> list[_Piece]:
     return merged
 
 
-def _write(connection: duckdb.DuckDBPyConnection, queue: Queue, pieces: Sequence[_Piece]) -> None:
-    new = 0
-    for piece in pieces:
-        values = [piece.first, piece.last, *piece.counts, piece.first_stored_at, piece.last_stored_at]
-        if not piece.rows:
-            _insert(connection, queue, piece)
-            new += 1
-            continue
+def _write(
+    connection: duckdb.DuckDBPyConnection, changed: Sequence[tuple[Queue, _Piece]], gone: Sequence[int]
+) -> None:
+    known = [piece for _, piece in changed if piece.rows]
+    if known:
+        counts = zip(*(piece.counts for piece in known), strict=True)
+        columns = {
+            "row": pa.array([piece.rows[0] for piece in known], pa.int64()),
+            "first": pa.array([piece.first for piece in known], pa.int64()),
+            "last": pa.array([piece.last for piece in known], pa.int64()),
+            **{f"n{place}": pa.array(count, pa.int64()) for place, count in enumerate(counts)},
+            "first_at": pa.array([piece.first_stored_at for piece in known], _MILLIS),
+            "last_at": pa.array([piece.last_stored_at for piece in known], _MILLIS),
+        }
+        connection.register("incoming", pa.table(columns))
         # In place: rows that are deleted and made again leave holes in the file.
         connection.execute(
-            "UPDATE ledger SET first_offset = ?, last_offset = ?, stored = ?, duplicates = ?, rejected = ?,"
-            " empty = ?, first_stored_at = make_timestamptz(? * 1000),"
-            " last_stored_at = make_timestamptz(? * 1000) WHERE rowid = ?",
-            [*values, piece.rows[0]],
+            "UPDATE ledger SET first_offset = first, last_offset = last, stored = n0, duplicates = n1,"
+            " rejected = n2, empty = n3, first_stored_at = first_at, last_stored_at = last_at"
+            " FROM incoming WHERE ledger.rowid = incoming.row"
         )
-        if piece.rows[1:]:
-            connection.execute(
-                "DELETE FROM ledger WHERE rowid IN (SELECT unnest(?::BIGINT[]))", [piece.rows[1:]]
-            )
-    if new:
+    if gone:
+        connection.execute("DELETE FROM ledger WHERE rowid IN (SELECT unnest(?::BIGINT[]))", [gone])
+    fresh = [(queue, piece) for queue, piece in changed if not piece.rows]
+    for queue, piece in fresh:
+        _insert(connection, queue, piece)
+    for queue in dict.fromkeys(queue for queue, _ in fresh):
         _bound(connection, queue)
 
 

@@ -19,7 +19,7 @@ from eventcenter.archive.repeats import Decided, decide
 from eventcenter.archive.seen import Seen
 from eventcenter.archive.transaction import transaction
 from eventcenter.event import decode_line
-from eventcenter.journal import BlockKind, Outcome, Position, ReadBlock, unpack
+from eventcenter.journal import BlockKind, Outcome, Position, ReadBlock, lines_of, unpack
 
 _UTC = pa.timestamp("us", tz="UTC")
 _KEEP_BYTES = 256 << 10
@@ -227,9 +227,8 @@ def _load(
     if events:
         if table is None or len(blocks) < given:
             table = _named(events)
-        inputs = [_input_of(block, writer) for block in events]
         _load_events(
-            connection, inputs, events, table, batch, next_seq=next_seq, last=last, layout=layout, seen=seen
+            connection, writer, events, table, batch, next_seq=next_seq, last=last, layout=layout, seen=seen
         )
     _load_rejects(connection, batch.rejects)
     received = [block for block in blocks if block.block.kind is BlockKind.RECEIVED]
@@ -281,7 +280,7 @@ def _store_outcomes(
 
 def _load_events(
     connection: duckdb.DuckDBPyConnection,
-    inputs: Sequence[str],
+    writer: str,
     blocks: Sequence[ReadBlock],
     table: pa.Table,
     batch: _Batch,
@@ -291,7 +290,7 @@ def _load_events(
     layout: Layout,
     seen: Seen,
 ) -> None:
-    """Store a batch's new events; complete `batch`. `inputs`: what each block came by."""
+    """Store a batch's new events; complete `batch`."""
     of_block = _of_block(blocks)
     received = np.maximum(np.array([block.received_at for block in blocks]), last)[of_block]
     table = table.append_column("received_at", pa.array(received).cast(_UTC))
@@ -316,7 +315,8 @@ def _load_events(
             first_seq=next_seq,
             events=batch.stored,
         )
-    _note_duplicates(connection, table, decided, seqs, [inputs[of_block[row]] for row in decided.originals])
+    inputs = [_input_of(blocks[of_block[row]], writer) for row in decided.originals]
+    _note_duplicates(connection, table, decided, seqs, inputs)
     batch.rejects += [_reused(table, row, _seq(original, seqs)) for row, original in decided.reused.items()]
 
     is_received = np.array([block.block.kind is BlockKind.RECEIVED for block in blocks])
@@ -342,14 +342,9 @@ def _fates(decided: Decided, seqs: Numbers, of: Mask) -> origins.Fates:
 
 
 def _lines(block: ReadBlock) -> bytes | memoryview:
-    """The journal lines of a block with events. Raises ValueError where they are not told by its head."""
-    if block.block.kind is not BlockKind.RECEIVED:
-        return block.block.payload
-    received, lines = unpack(block.block.payload)
-    told = sum(message.events for message in received.messages)
-    if told != block.block.count:
-        raise ValueError(f"{block.block.count} events were announced, the messages have {told}")
-    return lines
+    """The journal lines of a block with events. Raises ValueError where it has none."""
+    payload = block.block.payload
+    return lines_of(payload) if block.block.kind is BlockKind.RECEIVED else payload
 
 
 def _input_of(block: ReadBlock, writer: str) -> str:

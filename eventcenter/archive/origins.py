@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from eventcenter.archive import ledger
-from eventcenter.archive.ledger import OUTCOMES, Mask, Numbers, Queue
+from eventcenter.archive.ledger import OUTCOMES, Entries, Mask, Numbers, Queue
 from eventcenter.journal import ReadBlock, ReceivedMessage, unpack
 
 STORED, DUPLICATE, REJECTED, EMPTY = range(len(OUTCOMES))
@@ -46,7 +46,10 @@ class _Messages:
 def note(
     connection: duckdb.DuckDBPyConnection, blocks: Sequence[ReadBlock], fates: Fates, last_received_at: int
 ) -> None:
-    """Keep where the events of RECEIVED blocks came from; `fates` are those of all their events."""
+    """Keep where the events of RECEIVED blocks came from; `fates` are those of all their events.
+
+    Raises ValueError where a block's head does not fit its events.
+    """
     messages = _messages(blocks, last_received_at)
     of_event = np.repeat(np.arange(len(messages.all)), messages.events)
     new = _enter(connection, messages, _outcomes(messages, of_event, fates))
@@ -63,6 +66,10 @@ def note(
 
 def _messages(blocks: Sequence[ReadBlock], last_received_at: int) -> _Messages:
     heads = [unpack(block.block.payload).received for block in blocks]
+    for block, head in zip(blocks, heads, strict=True):
+        told = sum(message.events for message in head.messages)
+        if told != block.block.count:
+            raise ValueError(f"{block.block.count} events were announced, the messages have {told}")
     of_block = np.repeat(np.arange(len(blocks)), [len(head.messages) for head in heads]).tolist()
     received_at = np.maximum(np.array([block.received_at for block in blocks], np.int64), last_received_at)
     everything = [message for head in heads for message in head.messages]
@@ -95,10 +102,16 @@ def _enter(connection: duckdb.DuckDBPyConnection, messages: _Messages, outcomes:
         if message.broker is not None and message.queue_id is not None and message.queue_offset is not None:
             queue = Queue(messages.inputs[place], message.topic, message.broker, message.queue_id)
             by_queue.setdefault(queue, []).append(place)
-    for queue, places in by_queue.items():
-        offsets = np.array([messages.all[place].queue_offset for place in places], np.int64)
-        stored_at = [messages.all[place].stored_at for place in places]
-        new[places] = ledger.add(connection, queue, offsets, outcomes[places], stored_at)
+    entries = {
+        queue: Entries(
+            offsets=np.array([messages.all[place].queue_offset for place in places], np.int64),
+            outcomes=outcomes[places],
+            stored_at=[messages.all[place].stored_at for place in places],
+        )
+        for queue, places in by_queue.items()
+    }
+    for queue, of_queue in ledger.enter(connection, entries).items():
+        new[by_queue[queue]] = of_queue
     return new
 
 

@@ -6,7 +6,7 @@ One folder per writer (an ingest service), read by the loader. `docs/decisions/0
 from eventcenter.journal.format import Block, BlockKind, Position, ReadBlock
 from eventcenter.journal.outcomes import Outcome, OutcomeReader, OutcomeWriter
 from eventcenter.journal.reader import Damage, JournalReader, used_bytes
-from eventcenter.journal.received import Received, ReceivedMessage, pack, unpack
+from eventcenter.journal.received import Received, ReceivedMessage, lines_of, pack, unpack
 from eventcenter.journal.scout import JournalScout
 from eventcenter.journal.writer import JournalWriter
 
@@ -24,6 +24,7 @@ __all__ = [
     "ReadBlock",
     "Received",
     "ReceivedMessage",
+    "lines_of",
     "pack",
     "unpack",
     "used_bytes",

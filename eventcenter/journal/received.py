@@ -60,15 +60,20 @@ def pack(received: Received, lines: bytes) -> bytes:
     return b"".join((_LENGTH.pack(len(head)), head, lines))
 
 
-def unpack(payload: bytes) -> Parts:
-    """The parts of a payload. Raises ValueError for other bytes."""
+def lines_of(payload: bytes) -> memoryview:
+    """The journal lines of a payload. Raises ValueError where it has no head."""
     if len(payload) < _LENGTH.size:
         raise ValueError("a block of received messages has no head")
     end = _LENGTH.size + _LENGTH.unpack_from(payload)[0]
     if end > len(payload):
         raise ValueError("the head of a block of received messages is not whole")
-    view = memoryview(payload)
+    return memoryview(payload)[end:]
+
+
+def unpack(payload: bytes) -> Parts:
+    """The parts of a payload. Raises ValueError for other bytes."""
+    lines = lines_of(payload)
     try:
-        return Parts(_decode(view[_LENGTH.size : end]), view[end:])
+        return Parts(_decode(memoryview(payload)[_LENGTH.size : len(payload) - len(lines)]), lines)
     except msgspec.DecodeError as error:
         raise ValueError(f"the head of a block of received messages cannot be read: {error}") from error
