@@ -37,6 +37,9 @@ _LOOK_AGAIN_S = 0.01
 _GATHER_S = 0.05
 _LONGEST_GATHER_S = 0.12
 _PART_OF_STEP = 4
+_GATHER_MANY_S = 0.4
+_MANY = 500
+"""Events in a step, from which on more are gathered for the next, unless somebody waits for the outcome."""
 _RETRY_S = 2.0
 _IDLE_CHECKPOINT_S = 5.0
 _NICE = 10
@@ -156,6 +159,8 @@ class Loader:
         self._stuck: dict[str, _Stuck] = {}
         self._oldest: dict[str, int] = {}
         self._readers = ThreadPoolExecutor(1, thread_name_prefix="loader-reads")
+        self._waited_for = False
+        """Whether somebody waited for the outcome of a block in the last step."""
         self.loaded_events = 0
         self.damages = 0
 
@@ -165,7 +170,7 @@ class Loader:
         give_way(_NICE)
         idle_since: float | None = None
         while not stop.is_set():
-            began = time.monotonic()
+            began, before = time.monotonic(), self.loaded_events
             try:
                 worked = self.step()
             except Exception:  # noqa: BLE001 whatever it is, the loader goes on
@@ -175,10 +180,8 @@ class Loader:
             if worked:
                 idle_since = None
                 if not any(journal.ahead for journal in self._journals.values()):
-                    # No backlog: what comes in the next moment shares a transaction. The longer where these
-                    # take long, as each has a price, whatever it holds.
-                    took = time.monotonic() - began
-                    stop.wait(min(max(_GATHER_S, _PART_OF_STEP * took), _LONGEST_GATHER_S))
+                    # No backlog: what comes in the next moment shares a transaction.
+                    stop.wait(self._gather_s(time.monotonic() - began, self.loaded_events - before))
                 continue
             now = time.monotonic()
             idle_since = idle_since or now
@@ -191,9 +194,16 @@ class Loader:
             journal.outcomes.close()
         self._journals.clear()
 
+    def _gather_s(self, took: float, events: int) -> float:
+        """How long to gather after a step: each has a price, whatever it holds."""
+        if events >= _MANY and not self._waited_for:
+            return _GATHER_MANY_S
+        return min(max(_GATHER_S, _PART_OF_STEP * took), _LONGEST_GATHER_S)
+
     def step(self) -> bool:
         """Load what each journal holds, at most one batch of each; whether there was anything."""
         self._find_journals()
+        self._waited_for = False
         worked = False
         for journal in self._journals.values():
             try:
@@ -314,6 +324,7 @@ class Loader:
         waited = {block.position for block in blocks if block.block.wants_outcome}
         if not waited:
             return
+        self._waited_for = True
         told = [outcome for outcome in outcomes if outcome.position in waited]
         missing = waited - {outcome.position for outcome in told}
         if missing:

@@ -5,7 +5,7 @@ import gc
 import signal
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
@@ -21,7 +21,6 @@ from eventcenter.store.directory import Directory
 from ingest.committer import Committer
 from ingest.http import Application
 from ingest.inputs.manager import Manager
-from ingest.inputs.receiving import Journalling
 from ingest.pool import Pool
 from ingest.protocol import protocol_of
 from ingest.quota import RejectQuota
@@ -87,18 +86,7 @@ class Service:
         outcomes = OutcomeReader(settings.journal_dir, settings.ingest_name)
         committer = Committer(journal, outcomes)
         quota = RejectQuota(settings.reject_quota_bytes)
-        inputs: list[Manager] = []
-
-        def begin() -> None:
-            journalling = Journalling(committer, asyncio.get_running_loop())
-            inputs.append(Manager(settings, store, journalling.commit, quota=quota, clock=self._clock))
-            inputs[0].start()
-
-        async def end() -> None:
-            # The loop goes on meanwhile: what was received is journalled and acknowledged.
-            for each in inputs:
-                await asyncio.to_thread(each.stop)
-
+        inputs = Manager(settings, store, journal, quota=quota, clock=self._clock)
         pool = self.pool = Pool(Limits.of(settings), settings.validation_workers)
         ended = threading.Event()
         resting = threading.Thread(target=_let_rest, args=(journal, ended), name="journal", daemon=True)
@@ -120,8 +108,7 @@ class Service:
                     protocol=protocol_of(application),
                 ),
                 self.started,
-                begin,
-                end,
+                inputs,
             )
             if not self._stop.is_set():
                 if self._own_process:
@@ -157,13 +144,11 @@ class _Server(uvicorn.Server):
         self,
         config: uvicorn.Config,
         started: threading.Event,
-        begin: Callable[[], None],
-        end: Callable[[], Awaitable[None]],
+        inputs: Manager,
     ) -> None:
         super().__init__(config)
         self._begun = started
-        self._begin = begin
-        self._end = end
+        self._inputs = inputs
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn; then requests are answered."""
@@ -171,12 +156,12 @@ class _Server(uvicorn.Server):
         for server in self.servers:
             for listening in server.sockets:
                 _log.info("listening", address=listening.getsockname())
-        self._begin()
+        self._inputs.start()
         self._begun.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn, beside the inputs' end."""
-        await asyncio.gather(super().shutdown(sockets=sockets), self._end())
+        await asyncio.gather(super().shutdown(sockets=sockets), asyncio.to_thread(self._inputs.stop))
 
 
 def run(settings: Settings) -> None:

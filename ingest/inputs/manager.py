@@ -15,11 +15,13 @@ from eventcenter.store import ReadOnlyStore
 from eventcenter.store.models import Fetch, Input
 from eventcenter.store.secrets import SecretBox
 from eventcenter.store.sql import or_, select
+from ingest.committer import Journal
 from ingest.inputs import status
 from ingest.inputs.config import Range, RocketMq
 from ingest.inputs.connection import opened
 from ingest.inputs.fetcher import Errand, Fetcher, Way
-from ingest.inputs.runner import Commit, Runner, Surroundings, Wanted
+from ingest.inputs.journalling import Journalling
+from ingest.inputs.runner import Runner, Surroundings, Wanted
 from ingest.inputs.status import InputStatus, ServiceStatus, problem_of
 from ingest.quota import RejectQuota
 from ingest.validation import Limits
@@ -37,17 +39,21 @@ class Manager:
         self,
         settings: Settings,
         store: ReadOnlyStore,
-        commit: Commit,
+        journal: Journal,
         *,
         quota: RejectQuota,
         clock: Clock,
     ) -> None:
-        """`commit` makes blocks durable (`Journalling.commit`)."""
         self._settings = settings
         self._store = store
         self._clock = clock
+        self._journalling = Journalling(journal)
         self._around = Surroundings(
-            commit=commit, limits=Limits.of(settings), quota=quota, clock=clock, grace_s=_GRACE_S
+            commit=self._journalling.commit,
+            limits=Limits.of(settings),
+            quota=quota,
+            clock=clock,
+            grace_s=_GRACE_S,
         )
         self._runners: dict[str, Runner] = {}
         self._refused: dict[str, tuple[Any, EventCenterError]] = {}
@@ -60,6 +66,7 @@ class Manager:
 
     def start(self) -> None:
         """Begin; returns at once."""
+        self._journalling.start()
         self._thread.start()
         self._fetcher.start()
 
@@ -75,6 +82,7 @@ class Manager:
         self._fetcher.stop()
         for runner in runners:
             runner.join()
+        self._journalling.stop()
         self._runners.clear()
         self._tell()
 

@@ -1,53 +1,17 @@
 """Messages of an input → blocks of the journal."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
-from eventcenter.errors import InvalidInput, Unavailable
-from eventcenter.journal import Block, BlockKind, Position, Received, ReceivedMessage, pack
+from eventcenter.errors import InvalidInput
+from eventcenter.journal import Block, BlockKind, Received, ReceivedMessage, pack
 from ingest.bindings.rocketmq import Decoded, Decoding, Message, Origin, decode
 from ingest.bindings.rocketmq.message import shown_message
-from ingest.committer import Committer
 from ingest.quota import RejectQuota
 from ingest.rejects import reject_line
 from ingest.validation import Limits, Reject
 from ingest.validation.checked import reject
-
-
-class Journalling:
-    """The committer, which lives in an event loop, for other threads."""
-
-    def __init__(self, committer: Committer, loop: asyncio.AbstractEventLoop) -> None:
-        self._committer = committer
-        self._loop = loop
-
-    def commit(self, blocks: Sequence[Block]) -> "Future[None]":
-        """Done when all blocks are durable. Raises Unavailable where the service ends."""
-        done: Future[None] = Future()
-        done.set_running_or_notify_cancel()
-
-        def told(committed: "asyncio.Future[list[Position]]") -> None:
-            error = None if committed.cancelled() else committed.exception()
-            if committed.cancelled():
-                error = _ending()
-            if error is None:
-                done.set_result(None)
-            else:
-                done.set_exception(error)
-
-        try:
-            self._loop.call_soon_threadsafe(
-                lambda: self._committer.commit(blocks).add_done_callback(told),
-            )
-        except RuntimeError as closed:
-            raise _ending() from closed
-        return done
-
-
-def _ending() -> Unavailable:
-    return Unavailable("The ingest service ends.", remedy="none is needed, the messages come again")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -36,7 +36,7 @@ _AGAIN_S = 5.0
 
 
 Commit = Callable[[Sequence[Block]], "Future[None]"]
-"""Makes blocks durable; see `ingest.inputs.receiving.Journalling`."""
+"""Makes blocks durable; see `ingest.inputs.journalling.Journalling.commit`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

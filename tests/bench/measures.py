@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+from tests.bench import rocketmq
 from tests.bench.figures import Figure
 from tests.bench.growth import flat
 from tests.bench.ingest import against_chdb, bursts, sustained
@@ -25,5 +26,6 @@ MEASURES: Mapping[str, Callable[[Path], list[Figure]]] = {
     "queries": queries,
     "fresh": fresh,
     "tenants": tenants,
+    "rocketmq": rocketmq.measure,
 }
 """Each takes an empty folder, verifies what it did, and raises AssertionError where an answer was wrong."""

@@ -24,6 +24,8 @@ TENANTS = _number("TENANTS", 200)
 TENANT_EVENTS = _number("TENANT_EVENTS", 10_000)
 PROMOTION_S = _number("PROMOTION_S", 120)
 """How long the query suite waits for a path to be promoted."""
+MESSAGES = _number("MESSAGES", 128_000)
+"""Of RocketMQ, that are archived; the official consumer gets a fifth of them."""
 FOLDER = Path(
     os.environ.get("EVENTCENTER_BENCH_FOLDER", str(Path(tempfile.gettempdir()) / "eventcenter-bench"))
 )
