@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from eventcenter.archive import ledger
-from eventcenter.archive.ledger import OUTCOMES, Entries, Mask, Numbers, Queue
+from eventcenter.archive.entries import OUTCOMES, Entries, Mask, Numbers, Queue, enter
 from eventcenter.journal import ReadBlock, ReceivedMessage, unpack
 
 STORED, DUPLICATE, REJECTED, EMPTY = range(len(OUTCOMES))
@@ -110,7 +109,7 @@ def _enter(connection: duckdb.DuckDBPyConnection, messages: _Messages, outcomes:
         )
         for queue, places in by_queue.items()
     }
-    for queue, of_queue in ledger.enter(connection, entries).items():
+    for queue, of_queue in enter(connection, entries).items():
         new[by_queue[queue]] = of_queue
     return new
 

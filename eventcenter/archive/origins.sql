@@ -11,7 +11,7 @@ CREATE TABLE origins (
     born_at TIMESTAMPTZ, stored_at TIMESTAMPTZ, delivery_attempt INTEGER
 );
 
--- What was received of each queue, as ranges of offsets that do not overlap, see ledger.py.
+-- What was received of each queue, as ranges of offsets that do not overlap, see entries.py.
 CREATE TABLE ledger (
     input VARCHAR NOT NULL, topic VARCHAR NOT NULL, broker VARCHAR NOT NULL, queue_id INTEGER NOT NULL,
     first_offset BIGINT NOT NULL, last_offset BIGINT NOT NULL,

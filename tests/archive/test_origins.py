@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventcenter.archive import Archive, Archives, Poison, examine, ledger, removal
+from eventcenter.archive import Archive, Archives, Poison, entries, examine, ledger, removal
 from eventcenter.archive.ledger import LedgerRange
 from eventcenter.archive.removal import Removal
 from eventcenter.archive.segment import Scratch
@@ -225,7 +225,7 @@ class Scene:
 def test_ranges_stay_few_and_still_tell_what_is_missing(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger, "MOST_RANGES", 10)
+    monkeypatch.setattr(entries, "MOST_RANGES", 10)
     offsets = [*range(0, 40, 2), 1000]
     for number, offset in enumerate(offsets):
         archive.load(JOURNAL, "main", [received(number + 1, [message(offset)], [event(offset)])])
