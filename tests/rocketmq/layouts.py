@@ -103,3 +103,18 @@ def _sent(layout: str, topic: str, events: list[dict[str, Any]]) -> Sent:
         name = made.system_properties.message_id
         expected = [(name, f"rocketmq://*/{topic}", "plain.message", "plain", event["data"], {})]
     return Sent(message=made, events=expected)
+
+
+def official(number: int) -> dict[str, Any]:
+    """A message in binary mode for the official producer."""
+    return {
+        "body": f'{{"n":{number}.0}}',
+        "keys": [f"official-{number}"],
+        "properties": {
+            "CE_specversion": "1.0",
+            "CE_id": f"official-{number}",
+            "CE_source": SOURCE,
+            "CE_type": "order.paid",
+            "CE_contenttype": "application/json",
+        },
+    }

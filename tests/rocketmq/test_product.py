@@ -30,7 +30,7 @@ from tests.rocketmq.product import (
     wait_all,
     wait_archived,
 )
-from tests.rocketmq.sending import Sender
+from tests.rocketmq.sending import Sender, send_officially
 from tests.support.product import Product, wait_until
 from tests.support.rocketmq import Broker
 
@@ -38,6 +38,8 @@ pytestmark = [pytest.mark.rocketmq, pytest.mark.long, pytest.mark.timeout(0)]
 
 MESSAGES = int(os.environ.get("EVENTCENTER_MESSAGES", "3000"))
 ROUNDS = int(os.environ.get("EVENTCENTER_ROUNDS", "3"))
+OFFICIAL = 200
+"""Of the events, those that the official producer sends."""
 SEED = int(os.environ.get("EVENTCENTER_SEED") or random.SystemRandom().randrange(2**31))
 
 
@@ -95,7 +97,9 @@ def is_complete(broker: Broker, product: Product, token: str, input_id: str, top
 @pytest.mark.parametrize(
     "count", [MESSAGES, pytest.param(100_000, marks=pytest.mark.soak)], ids=["short", "soak"]
 )
-def test_all_layouts_arrive_complete_and_exact(rocketmq: Broker, product: Product, count: int) -> None:
+def test_all_layouts_arrive_complete_and_exact(
+    rocketmq: Broker, product: Product, tmp_path: Path, count: int
+) -> None:
     print(f"seed {SEED}, {count} events")
     topic, plain = f"layouts-{count}", f"layouts-plain-{count}"
     made(rocketmq, topic, topic, plain)
@@ -121,6 +125,10 @@ def test_all_layouts_arrive_complete_and_exact(rocketmq: Broker, product: Produc
         for messages in by_topic.values():
             for start in range(0, len(messages), 32):
                 assert sender.send(messages[start : start + 32])
+    officially = [layouts.official(number) for number in range(OFFICIAL)]
+    send_officially(rocketmq.endpoint, topic, officially, tmp_path)
+    for number in range(OFFICIAL):
+        expected[f"official-{number}", layouts.SOURCE] = ("order.paid", None, f'{{"n":{number}.0}}', {})
     wait_archived(product, token, before + len(expected), 120 + count / 500)
     assert archived(product, token) == before + len(expected)
     found: dict[tuple[str, str], tuple[Any, ...]] = {}
