@@ -202,10 +202,10 @@ class Committer:
                     entry.done.set_result(found)
         else:
             for told in group.told:
-                told(_copy(error))
+                told(failure_for_one(error))
             for entry in group.entries:
                 if not entry.done.done():
-                    entry.done.set_exception(_copy(error))
+                    entry.done.set_exception(failure_for_one(error))
 
     def _count(self, group: _Group) -> None:
         self.groups.syncs += 1
@@ -272,8 +272,8 @@ def _merge(parts: list[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
     yield b"".join(run), lines
 
 
-def _copy(error: BaseException) -> EventCenterError:
-    """The error for one of several waiters: an exception with a traceback is not shared."""
+def failure_for_one(error: BaseException) -> EventCenterError:
+    """Why the journal did not append, for one of several waiters: one with a traceback is not shared."""
     if isinstance(error, EventCenterError):
         fresh = copy.copy(error)
         fresh.__cause__ = error

@@ -16,7 +16,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from alerts.message import Message, more
-from alerts.targets.kind import Answer, Code, Outcome, row_of
+from alerts.targets.kind import REPORT, Answer, Code, Outcome, code, row_of
 from alerts.text import escape, visible
 from eventcenter.clock import to_micros
 from eventcenter.errors import InvalidInput
@@ -35,24 +35,6 @@ RESPONSE_LIMIT: Final = 4_000
 _MAX_WAIT = 86_400
 
 
-def _code(
-    name: str,
-    errcode: int | None,
-    outcome: Outcome,
-    meaning: tuple[str, str],
-    remedy: tuple[str, str],
-    *words: str,
-) -> Code:
-    return Code(
-        name=name,
-        errcode=errcode,
-        words=words,
-        outcome=outcome,
-        meaning={"en": meaning[0], "zh": meaning[1]},
-        remedy={"en": remedy[0], "zh": remedy[1]},
-    )
-
-
 _SIGN = (
     "Copy the secret (SEC…) from the robot's security settings again and save it in the target.",
     "请从机器人的安全设置重新复制加签密钥（SEC 开头），保存到通知目标。",
@@ -66,10 +48,6 @@ _PAUSE = (
     "无需处理：系统会自动恢复发送，等待中的告警合并为一条。可为规则设置冷却时间以减少告警。",
 )
 _LATER = ("Nothing to do: it is tried again by itself.", "无需处理：系统会自动重试。")
-_BUG = (
-    "Please report this with the request and the answer shown with the delivery.",
-    "请将投递记录中的请求与响应反馈给维护者。",
-)
 _CONTENT = (
     "Change the rule's template, or the text of the event, so that DingTalk accepts it.",
     "请修改规则的消息模板或事件内容，使其符合钉钉的要求。",
@@ -77,11 +55,11 @@ _CONTENT = (
 _FAST = ("The robot sends too fast and is throttled.", "机器人发送过快，已被限流。")
 
 CODES: Final[tuple[Code, ...]] = (
-    _code("ok", 0, Outcome.OK, ("Delivered.", "已送达。"), ("", "")),
-    _code("busy", -1, Outcome.RETRY, ("DingTalk is busy.", "钉钉系统繁忙。"), _LATER),
-    _code("too_fast", 130101, Outcome.RATE_LIMITED, _FAST, _PAUSE),
-    _code("too_fast_limited", 410100, Outcome.RATE_LIMITED, _FAST, _PAUSE),
-    _code(
+    code("ok", 0, Outcome.OK, ("Delivered.", "已送达。"), ("", "")),
+    code("busy", -1, Outcome.RETRY, ("DingTalk is busy.", "钉钉系统繁忙。"), _LATER),
+    code("too_fast", 130101, Outcome.RATE_LIMITED, _FAST, _PAUSE),
+    code("too_fast_limited", 410100, Outcome.RATE_LIMITED, _FAST, _PAUSE),
+    code(
         "sign",
         310000,
         Outcome.BROKEN,
@@ -91,7 +69,7 @@ CODES: Final[tuple[Code, ...]] = (
         "签名",
         "invalid sign",
     ),
-    _code(
+    code(
         "timestamp",
         310000,
         Outcome.BROKEN,
@@ -103,7 +81,7 @@ CODES: Final[tuple[Code, ...]] = (
         "timestamp",
         "时间戳",
     ),
-    _code(
+    code(
         "keyword",
         310000,
         Outcome.BROKEN,
@@ -115,7 +93,7 @@ CODES: Final[tuple[Code, ...]] = (
         "keyword",
         "关键词",
     ),
-    _code(
+    code(
         "ip",
         310000,
         Outcome.BROKEN,
@@ -128,7 +106,7 @@ CODES: Final[tuple[Code, ...]] = (
         "白名单",
         " ip ",
     ),
-    _code(
+    code(
         "security",
         310000,
         Outcome.BROKEN,
@@ -138,16 +116,16 @@ CODES: Final[tuple[Code, ...]] = (
             "请核对机器人的安全设置（关键词、加签、IP 白名单）与通知目标是否一致。",
         ),
     ),
-    _code("token_300001", 300001, Outcome.BROKEN, ("This robot does not exist.", "机器人不存在。"), _TOKEN),
-    _code("token_300005", 300005, Outcome.BROKEN, ("This robot does not exist.", "机器人不存在。"), _TOKEN),
-    _code(
+    code("token_300001", 300001, Outcome.BROKEN, ("This robot does not exist.", "机器人不存在。"), _TOKEN),
+    code("token_300005", 300005, Outcome.BROKEN, ("This robot does not exist.", "机器人不存在。"), _TOKEN),
+    code(
         "token_400101",
         400101,
         Outcome.BROKEN,
         ("The access token is wrong.", "access_token 不正确。"),
         _TOKEN,
     ),
-    _code(
+    code(
         "group_dissolved",
         400013,
         Outcome.BROKEN,
@@ -157,19 +135,19 @@ CODES: Final[tuple[Code, ...]] = (
             "请在其他群新建机器人，并更新通知目标。",
         ),
     ),
-    _code(
+    code(
         "robot_stopped",
         400102,
         Outcome.BROKEN,
         ("The robot was switched off.", "机器人已停用。"),
         ("Switch the robot on in the DingTalk group's settings.", "请在钉钉群设置中启用该机器人。"),
     ),
-    _code("robot_gone", 400106, Outcome.BROKEN, ("This robot does not exist.", "机器人不存在。"), _TOKEN),
-    _code("bad_json", 40035, Outcome.BUG, ("A parameter is missing.", "请求参数缺失或格式错误。"), _BUG),
-    _code("post_required", 43002, Outcome.BUG, ("DingTalk wants a POST.", "需要使用 POST 请求。"), _BUG),
-    _code("content_type", 43004, Outcome.BUG, ("The content type is wrong.", "Content-Type 不正确。"), _BUG),
-    _code("msgtype", 400105, Outcome.BUG, ("The message type is unknown.", "不支持的消息类型。"), _BUG),
-    _code(
+    code("robot_gone", 400106, Outcome.BROKEN, ("This robot does not exist.", "机器人不存在。"), _TOKEN),
+    code("bad_json", 40035, Outcome.BUG, ("A parameter is missing.", "请求参数缺失或格式错误。"), REPORT),
+    code("post_required", 43002, Outcome.BUG, ("DingTalk wants a POST.", "需要使用 POST 请求。"), REPORT),
+    code("content_type", 43004, Outcome.BUG, ("The content type is wrong.", "Content-Type 不正确。"), REPORT),
+    code("msgtype", 400105, Outcome.BUG, ("The message type is unknown.", "不支持的消息类型。"), REPORT),
+    code(
         "too_long",
         460101,
         Outcome.TOO_LONG,
@@ -179,7 +157,7 @@ CODES: Final[tuple[Code, ...]] = (
             "请缩短消息模板，例如使用 truncate(200)。",
         ),
     ),
-    _code(
+    code(
         "too_long_old",
         101002,
         Outcome.TOO_LONG,
@@ -189,21 +167,19 @@ CODES: Final[tuple[Code, ...]] = (
             "请缩短消息模板，例如使用 truncate(200)。",
         ),
     ),
-    _code("unsafe_link", 430101, Outcome.REJECTED, ("A link is refused.", "消息含不安全的链接。"), _CONTENT),
-    _code(
-        "unsafe_text", 430102, Outcome.REJECTED, ("The text is refused.", "消息含不合适的文本。"), _CONTENT
-    ),
-    _code(
+    code("unsafe_link", 430101, Outcome.REJECTED, ("A link is refused.", "消息含不安全的链接。"), _CONTENT),
+    code("unsafe_text", 430102, Outcome.REJECTED, ("The text is refused.", "消息含不合适的文本。"), _CONTENT),
+    code(
         "unsafe_image", 430103, Outcome.REJECTED, ("An image is refused.", "消息含不合适的图片。"), _CONTENT
     ),
-    _code(
+    code(
         "unsafe_content",
         430104,
         Outcome.REJECTED,
         ("The content is refused.", "消息含不合适的内容。"),
         _CONTENT,
     ),
-    _code(
+    code(
         "quota",
         90030,
         Outcome.QUOTA,
@@ -217,7 +193,7 @@ CODES: Final[tuple[Code, ...]] = (
 """Several rows of one code: the first whose words are in `errmsg` counts, then the one without words."""
 
 UNKNOWN_FAST: Final = replace(CODES[2], name="unknown_fast", errcode=None)
-UNKNOWN: Final = _code(
+UNKNOWN: Final = code(
     "unknown",
     None,
     Outcome.RETRY,
@@ -227,7 +203,7 @@ UNKNOWN: Final = _code(
         "系统会自动重试，请查看投递记录中的响应。",
     ),
 )
-NO_ANSWER: Final = _code(
+NO_ANSWER: Final = code(
     "no_answer",
     None,
     Outcome.RETRY,
@@ -237,7 +213,7 @@ NO_ANSWER: Final = _code(
         "系统会自动重试。若持续出现，请检查服务器能否访问 oapi.dingtalk.com 的 443 端口。",
     ),
 )
-BAD_ANSWER: Final = _code(
+BAD_ANSWER: Final = code(
     "bad_answer",
     None,
     Outcome.RETRY,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from alerts import shapes
 from eventcenter.access import Principal
@@ -45,6 +45,32 @@ class Code:
     meaning: Words
     """May name `{topic}` and `{address}`, where the kind has them; so may the remedy."""
     remedy: Words
+
+
+REPORT: Final = (
+    "Please report this with the request and the answer shown with the delivery.",
+    "请将投递记录中的请求与响应反馈给维护者。",
+)
+"""The remedy, in English and Chinese, where the fault is ours."""
+
+
+def code(
+    name: str,
+    errcode: int | None,
+    outcome: Outcome,
+    meaning: tuple[str, str],
+    remedy: tuple[str, str],
+    *words: str,
+) -> Code:
+    """A row; meaning and remedy in English and Chinese."""
+    return Code(
+        name=name,
+        errcode=errcode,
+        words=words,
+        outcome=outcome,
+        meaning={"en": meaning[0], "zh": meaning[1]},
+        remedy={"en": remedy[0], "zh": remedy[1]},
+    )
 
 
 def row_of(codes: Iterable[Code], errcode: int | None, said: str) -> Code | None:

@@ -66,14 +66,11 @@ class _Config(msgspec.Struct, frozen=True, kw_only=True):
                 rule="tls_ca and tls_name belong to TLS",
                 remedy="turn TLS on, or leave both out",
             )
-        has_account = bool(self.access_key or secret_key)
         return Server.at(
             self.addresses,
             namespace=self.namespace,
-            credentials=Credentials(access_key=self.access_key, secret_key=secret_key)
-            if has_account
-            else None,
-            tls=Tls(ca=_pem(self.tls_ca), name=self.tls_name or None) if self.tls else None,
+            credentials=Credentials.given(self.access_key, secret_key),
+            tls=Tls.given(self.tls_ca, self.tls_name) if self.tls else None,
         )
 
 
@@ -278,15 +275,3 @@ def _answer(verdict: Verdict) -> Answer:
 
 def _opened(secrets: bytes) -> str:
     return msgspec.json.decode(secrets, type=_Secrets).secret_key
-
-
-def _pem(text: str) -> bytes | None:
-    if not text.strip():
-        return None
-    if not text.isascii():
-        raise InvalidInput(
-            "The authority's certificate cannot be read.",
-            rule="certificates in PEM: -----BEGIN CERTIFICATE----- and what follows",
-            remedy="give the file that the cluster's operator has for clients",
-        )
-    return text.encode()

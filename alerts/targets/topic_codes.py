@@ -3,28 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
-from alerts.targets.kind import Code, Outcome
+from alerts.targets.kind import REPORT, Code, Outcome, code
 from eventcenter.rocketmq.commands import topic_command
 from eventcenter.rocketmq.outgoing import NOT_ALLOWED, NOT_KNOWN, STORED
-
-
-def _code(
-    name: str,
-    errcode: int | None,
-    outcome: Outcome,
-    meaning: tuple[str, str],
-    remedy: tuple[str, str],
-    *words: str,
-) -> Code:
-    return Code(
-        name=name,
-        errcode=errcode,
-        words=words,
-        outcome=outcome,
-        meaning={"en": meaning[0], "zh": meaning[1]},
-        remedy={"en": remedy[0], "zh": remedy[1]},
-    )
-
 
 _TOPIC = (
     f"Check name and namespace, or make it: {topic_command('{topic}')}",
@@ -50,19 +31,15 @@ _LOOK = (
 )
 _ACCOUNTS = "mqadmin listUser -n NAMESERVER:9876 -c CLUSTER"
 _ALLOW = "mqadmin createAcl -n NAMESERVER:9876 -c CLUSTER -s User:ACCESS_KEY -r Topic:{topic} -a Pub -d Allow"
-_BUG = (
-    "Please report this with the request and the answer shown with the delivery.",
-    "请将投递记录中的请求与响应反馈给维护者。",
-)
 _BAD = Outcome.BROKEN
 _NO = Outcome.REJECTED
 
 CODES: Final[tuple[Code, ...]] = (
-    _code("ok", STORED, Outcome.OK, ("RocketMQ has it.", "RocketMQ 已存储。"), ("", "")),
-    _code("no_topic", 40402, _BAD, _NO_TOPIC, _TOPIC),
+    code("ok", STORED, Outcome.OK, ("RocketMQ has it.", "RocketMQ 已存储。"), ("", "")),
+    code("no_topic", 40402, _BAD, _NO_TOPIC, _TOPIC),
     # What a proxy says that is asked to send to one.
-    _code("no_topic_type", 40014, _BAD, _NO_TOPIC, _TOPIC, "is unspecified"),
-    _code(
+    code("no_topic_type", 40014, _BAD, _NO_TOPIC, _TOPIC, "is unspecified"),
+    code(
         "topic_type",
         40014,
         _BAD,
@@ -72,14 +49,14 @@ CODES: Final[tuple[Code, ...]] = (
             f"请选择 message.type 为 NORMAL 的主题，或新建主题：{topic_command('TOPIC')}",
         ),
     ),
-    _code(
+    code(
         "topic_name",
         40002,
         _BAD,
         ("RocketMQ refuses the topic's name {topic}.", "RocketMQ 不接受主题名称 {topic}。"),
         ("Correct the target's topic.", "请更正目标的主题。"),
     ),
-    _code(
+    code(
         "credentials",
         NOT_KNOWN,
         _BAD,
@@ -89,7 +66,7 @@ CODES: Final[tuple[Code, ...]] = (
             f"请更正 Access Key 与 Secret Key。列出账号：{_ACCOUNTS}",
         ),
     ),
-    _code(
+    code(
         "permission",
         NOT_ALLOWED,
         _BAD,
@@ -99,9 +76,9 @@ CODES: Final[tuple[Code, ...]] = (
         ),
         (f"Allow it: {_ALLOW}", f"请授权：{_ALLOW}"),
     ),
-    _code("too_large", 41301, _NO, _LARGE, _LARGER),
-    _code("too_large_for_broker", 50001, _NO, _LARGE, _LARGER, "body size exceeded"),
-    _code(
+    code("too_large", 41301, _NO, _LARGE, _LARGER),
+    code("too_large_for_broker", 50001, _NO, _LARGE, _LARGER, "body size exceeded"),
+    code(
         "properties",
         43101,
         _NO,
@@ -112,7 +89,7 @@ CODES: Final[tuple[Code, ...]] = (
         ),
     ),
     *(
-        _code(name, errcode, Outcome.BUG, ("RocketMQ refuses the message.", "RocketMQ 拒绝了该消息。"), _BUG)
+        code(name, errcode, Outcome.BUG, ("RocketMQ refuses the message.", "RocketMQ 拒绝了该消息。"), REPORT)
         for name, errcode in (
             ("tag", 40004),
             ("key", 40005),
@@ -122,7 +99,7 @@ CODES: Final[tuple[Code, ...]] = (
             ("empty_body", 41302),
         )
     ),
-    _code(
+    code(
         "too_many",
         42900,
         Outcome.RETRY,
@@ -132,7 +109,7 @@ CODES: Final[tuple[Code, ...]] = (
             "系统会自动重试；若持续出现，可增加 Proxy。",
         ),
     ),
-    _code(
+    code(
         "unknown_host",
         None,
         Outcome.RETRY,
@@ -143,7 +120,7 @@ CODES: Final[tuple[Code, ...]] = (
         ),
         "is not known here",
     ),
-    _code(
+    code(
         "no_listener",
         None,
         Outcome.RETRY,
@@ -151,7 +128,7 @@ CODES: Final[tuple[Code, ...]] = (
         _RETRIED,
         "nothing listens",
     ),
-    _code(
+    code(
         "no_proxy",
         None,
         _BAD,
@@ -163,7 +140,7 @@ CODES: Final[tuple[Code, ...]] = (
         "not a proxy",
         "not rocketmq's protocol",
     ),
-    _code(
+    code(
         "wants_tls",
         None,
         _BAD,
@@ -171,7 +148,7 @@ CODES: Final[tuple[Code, ...]] = (
         ("Turn TLS on in the target.", "请在目标中启用 TLS。"),
         "wants tls",
     ),
-    _code(
+    code(
         "certificate",
         None,
         _BAD,
@@ -182,7 +159,7 @@ CODES: Final[tuple[Code, ...]] = (
         ),
         "is not trusted",
     ),
-    _code(
+    code(
         "no_tls",
         None,
         _BAD,
@@ -190,7 +167,7 @@ CODES: Final[tuple[Code, ...]] = (
         ("Turn TLS off in the target, or on at the proxy.", "请在目标中关闭 TLS，或在 Proxy 启用 TLS。"),
         "nothing speaks tls",
     ),
-    _code(
+    code(
         "not_installed",
         None,
         _BAD,
@@ -204,7 +181,7 @@ CODES: Final[tuple[Code, ...]] = (
 )
 """Several rows of one code: the first whose words are in what was said counts, then the one without words."""
 
-UNKNOWN: Final = _code(
+UNKNOWN: Final = code(
     "unknown",
     None,
     Outcome.RETRY,
@@ -214,7 +191,7 @@ UNKNOWN: Final = _code(
     ),
     _LOOK,
 )
-NO_ANSWER: Final = _code(
+NO_ANSWER: Final = code(
     "no_answer",
     None,
     Outcome.RETRY,

@@ -315,7 +315,8 @@ def _load_events(
             first_seq=next_seq,
             events=batch.stored,
         )
-    inputs = [_input_of(blocks[of_block[row]], writer) for row in decided.originals]
+    came_by = {block: _input_of(blocks[block], writer) for block in set(of_block[list(decided.originals)])}
+    inputs = [came_by[of_block[row]] for row in decided.originals]
     _note_duplicates(connection, table, decided, seqs, inputs)
     batch.rejects += [_reused(table, row, _seq(original, seqs)) for row, original in decided.reused.items()]
 

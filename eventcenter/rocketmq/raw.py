@@ -8,13 +8,14 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from eventcenter.rocketmq.inflating import MAX_UNPACKED_BYTES, inflated
+
 _HEAD = struct.Struct(">iiIiiqqiq")
 _AFTER_BORN = struct.Struct(">q")
 _BODY = struct.Struct(">iqi")
 _MAGIC, _MAGIC_2 = -626843481, -626843477
 _COMPRESSED, _COMPRESSION, _IPV6_BORN, _IPV6_STORE = 1, 0x700, 1 << 4, 1 << 5
 _CODECS = {0x100: "lz4", 0x200: "zstd"}
-_LONGEST_BODY = 64 << 20
 _CRC_BITS = 0x7FFFFFFF
 
 
@@ -95,25 +96,20 @@ def _unpacked(body: bytes, flags: int, crc: int) -> tuple[bytes, str | None]:
         return body, None
     try:
         codec = _CODECS.get(flags & _COMPRESSION)
-        return (_inflated(body) if codec is None else _streamed(body, codec)), None
-    except (zlib.error, OSError, ValueError) as error:
-        return body, f"it is marked as compressed and cannot be unpacked ({error})"
-
-
-def _inflated(body: bytes) -> bytes:
-    unpacker = zlib.decompressobj()
-    plain = unpacker.decompress(body, _LONGEST_BODY)
-    if not unpacker.eof:
-        raise ValueError("it ends too early, or is too long")
-    return plain
+        return (inflated(body) if codec is None else _streamed(body, codec)), None
+    except ValueError as error:
+        return body, str(error)
 
 
 def _streamed(body: bytes, codec: str) -> bytes:
     # Rarely needed, and large.
     import pyarrow as pa
 
-    with pa.CompressedInputStream(pa.BufferReader(body), codec) as stream:
-        plain: bytes = stream.read(_LONGEST_BODY + 1)
-    if len(plain) > _LONGEST_BODY:
-        raise ValueError("it is too long")
+    try:
+        with pa.CompressedInputStream(pa.BufferReader(body), codec) as stream:
+            plain: bytes = stream.read(MAX_UNPACKED_BYTES + 1)
+    except OSError as error:
+        raise ValueError(f"the body is marked as compressed and cannot be unpacked ({error})") from error
+    if len(plain) > MAX_UNPACKED_BYTES:
+        raise ValueError(f"the body is larger than {MAX_UNPACKED_BYTES >> 20} MiB when it is unpacked")
     return plain

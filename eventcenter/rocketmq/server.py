@@ -26,6 +26,13 @@ class Credentials:
     access_key: str
     secret_key: str = field(repr=False)
 
+    @classmethod
+    def given(cls, access_key: str, secret_key: str) -> "Credentials | None":
+        """The account; None where neither is given. Raises InvalidInput."""
+        if not access_key and not secret_key:
+            return None
+        return cls(access_key=access_key, secret_key=secret_key)
+
     def __post_init__(self) -> None:
         if not self.access_key or not self.secret_key:
             raise InvalidInput(
@@ -50,6 +57,11 @@ class Tls:
     """The certificates to trust (PEM); None: those that gRPC brings with it."""
     name: str | None = None
     """The name that the server's certificate must have, where it is not the address's."""
+
+    @classmethod
+    def given(cls, ca: str, name: str) -> "Tls":
+        """From texts, which may be empty. Raises InvalidInput."""
+        return cls(ca=ca.encode() if ca.strip() else None, name=name or None)
 
     def __post_init__(self) -> None:
         if self.ca is not None:

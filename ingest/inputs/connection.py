@@ -10,6 +10,7 @@ from eventcenter.rocketmq.remoting import Offsets
 from eventcenter.rocketmq.server import Credentials, FilterKind, Server, Subscription, Tls
 from eventcenter.store.models import Input
 from eventcenter.store.secrets import SecretBox
+from ingest.bindings.rocketmq import Decoding
 from ingest.inputs.config import RocketMq, Secrets, Topic
 
 _OF_ROCKETMQ = (
@@ -45,9 +46,11 @@ def sealed(held: Secrets, secrets: SecretBox) -> bytes:
 
 def server_of(config: RocketMq, held: Secrets) -> Server:
     """The proxies. Raises InvalidInput."""
-    tls = Tls(ca=config.tls_ca.encode() or None, name=config.tls_name or None) if config.tls else None
     return Server.at(
-        config.addresses, namespace=config.namespace, credentials=_credentials(config, held), tls=tls
+        config.addresses,
+        namespace=config.namespace,
+        credentials=Credentials.given(config.access_key, held.secret_key),
+        tls=Tls.given(config.tls_ca, config.tls_name) if config.tls else None,
     )
 
 
@@ -56,7 +59,7 @@ def offsets_of(config: RocketMq, held: Secrets, *, timeout_s: float = 3.0) -> Of
     return Offsets(
         config.name_servers,
         namespace=config.namespace,
-        credentials=_credentials(config, held),
+        credentials=Credentials.given(config.access_key, held.secret_key),
         timeout_s=timeout_s,
     )
 
@@ -65,6 +68,15 @@ def subscription_of(topic: Topic, name: str | None = None) -> Subscription:
     """What is read of the topic, or of one that its pattern found. Raises InvalidInput."""
     return Subscription(
         topic=name or topic.topic, expression=topic.filter, kind=FilterKind(topic.filter_kind)
+    )
+
+
+def decoding_of(config: RocketMq, topic: Topic) -> Decoding:
+    """How the topic's messages become events."""
+    return Decoding(
+        cluster=config.namespace or "default",
+        accept_unprefixed_extensions=config.accept_unprefixed_extensions,
+        wrap_type=topic.wrap_type,
     )
 
 
@@ -93,9 +105,3 @@ def resolved(config: RocketMq, offsets: Offsets | None) -> Mapping[str, Topic]:
             for name in matching(topic.topic, names):
                 found.setdefault(name, topic)
     return found
-
-
-def _credentials(config: RocketMq, held: Secrets) -> Credentials | None:
-    if not config.access_key and not held.secret_key:
-        return None
-    return Credentials(access_key=config.access_key, secret_key=held.secret_key)

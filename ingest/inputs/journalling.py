@@ -4,19 +4,15 @@ Beside the committer of posts, which lives in an event loop: a batch of messages
 times on its way through that, at half of the price of decoding it.
 """
 
-import copy
 import threading
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 
-import structlog
-
-from eventcenter.errors import EventCenterError, Unavailable
+from eventcenter.errors import Unavailable
 from eventcenter.journal import Block
-from ingest.committer import Journal
+from ingest.committer import Journal, failure_for_one
 
-_log = structlog.get_logger(__name__)
 _GROUP_BYTES = 32 << 20
 
 Entry = tuple[Sequence[Block], "Future[None]"]
@@ -71,7 +67,7 @@ class Journalling:
                 if error is None:
                     done.set_result(None)
                 else:
-                    done.set_exception(_copy(error))
+                    done.set_exception(failure_for_one(error))
 
     def _next_group(self) -> list[Entry]:
         """All that waits, up to a bound; nothing at the end."""
@@ -84,13 +80,3 @@ class Journalling:
                 group.append(self._entries.popleft())
                 size += sum(len(block.payload) for block in group[-1][0])
             return group
-
-
-def _copy(error: BaseException) -> BaseException:
-    """For one of several waiters: an exception with a traceback is not shared."""
-    if isinstance(error, EventCenterError):
-        fresh = copy.copy(error)
-        fresh.__cause__ = error
-        return fresh
-    _log.error("the journal failed in a way it should not", exc_info=error)
-    return Unavailable("The journal cannot be written.", remedy="look at the service's log")

@@ -15,9 +15,8 @@ from eventcenter.errors import EventCenterError, InvalidInput, Unavailable
 from eventcenter.journal import Block
 from eventcenter.rocketmq.remoting import Offsets
 from eventcenter.rocketmq.server import Group
-from ingest.bindings.rocketmq import Decoding
 from ingest.inputs.config import RocketMq, Secrets, Topic
-from ingest.inputs.connection import offsets_of, resolved, server_of, subscription_of
+from ingest.inputs.connection import decoding_of, offsets_of, resolved, server_of, subscription_of
 from ingest.inputs.fetcher import Way
 from ingest.inputs.receiving import Receiving, Route
 from ingest.inputs.status import InputStatus, Problem, Reach, problem_of
@@ -209,13 +208,7 @@ class Runner:
         consumer.start()
 
     def _route(self, topic: Topic) -> Route:
-        config = self.wanted.config
-        decoding = Decoding(
-            cluster=config.namespace or "default",
-            accept_unprefixed_extensions=config.accept_unprefixed_extensions,
-            wrap_type=topic.wrap_type,
-        )
-        return Route(bus=topic.bus, decoding=decoding)
+        return Route(bus=topic.bus, decoding=decoding_of(self.wanted.config, topic))
 
     def _stay(self, topics: Mapping[str, Topic]) -> None:
         """Until it is to stop, or a pattern fits other topics than it did."""

@@ -15,10 +15,10 @@ from eventcenter.rocketmq.commands import group_command, topic_command
 from eventcenter.rocketmq.remoting import Offsets, Reach
 from eventcenter.rocketmq.server import Group
 from eventcenter.settings import Settings
-from ingest.bindings.rocketmq import Decoding, Message, decode
+from ingest.bindings.rocketmq import Message, decode
 from ingest.inputs import shapes, words
 from ingest.inputs.config import RocketMq, Secrets, Topic
-from ingest.inputs.connection import offsets_of, resolved, server_of, subscription_of
+from ingest.inputs.connection import decoding_of, offsets_of, resolved, server_of, subscription_of
 from ingest.inputs.rocketmq.pulling import pull
 from ingest.validation import Limits
 
@@ -202,12 +202,7 @@ class Trier:
                 found.samples = samples
 
     def _sample(self, config: RocketMq, message: Message, broken: str | None, topic: Topic) -> shapes.Sample:
-        decoding = Decoding(
-            cluster=config.namespace or "default",
-            accept_unprefixed_extensions=config.accept_unprefixed_extensions,
-            wrap_type=topic.wrap_type,
-        )
-        decoded = decode(message, self._limits, decoding)
+        decoded = decode(message, self._limits, decoding_of(config, topic))
         first = decoded.checked.payload.partition(b"\n")[0]
         event = decode_line(first) if decoded.checked.count else None
         rejects = decoded.checked.rejects

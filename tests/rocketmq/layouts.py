@@ -1,5 +1,6 @@
 """Numbered events as messages in every layout, and what each must become."""
 
+import base64
 import json
 import random
 from collections.abc import Iterator
@@ -118,3 +119,21 @@ def official(number: int) -> dict[str, Any]:
             "CE_contenttype": "application/json",
         },
     }
+
+
+def with_java(number: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """An event for Send.java, binary and structured by turns, and its extensions as they must be archived."""
+    structured = bool(number % 2)
+    extensions = {"region": "eu-西", "shard": number}
+    line = {
+        "id": f"java-{number}",
+        "source": SOURCE,
+        "type": "order.paid",
+        "subject": f"☃-{number}",
+        "datacontenttype": "application/json",
+        "data": base64.b64encode(b'{"n":%d.10}' % number).decode(),
+        "extensions": extensions,
+        "structured": structured,
+    }
+    # Properties are texts: nothing in binary mode tells that a value was a number.
+    return line, extensions if structured else {**extensions, "shard": str(number)}

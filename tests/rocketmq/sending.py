@@ -13,7 +13,9 @@ from typing import Any, Self
 import grpc
 
 from eventcenter.rocketmq.stubs import Stub, definition, service
+from tests.support.rocketmq import java
 
+_JAVA = Path(__file__).with_name("java") / "Send.java"
 _OFFICIAL = """
 import json, sys
 from rocketmq import ClientConfiguration, Credentials, Message, Producer
@@ -119,6 +121,26 @@ def send_officially(endpoint: str, topic: str, messages: Sequence[dict[str, Any]
         capture_output=True,
         text=True,
         timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def send_with_java(
+    endpoint: str, topic: str, jars: Path, lines: Sequence[dict[str, Any]], home: Path
+) -> list[str]:
+    """Send with the official Java client, see Send.java; the messages' ids. It logs to the home directory."""
+    done = subprocess.run(
+        [
+            *(java(), f"-Duser.home={home}", "-Dfile.encoding=UTF-8", "-Xmx256m"),
+            *("-cp", f"{jars}/*", str(_JAVA), endpoint, topic),
+        ],
+        input="".join(json.dumps(line) + "\n" for line in lines),
+        env={**os.environ, "HOME": str(home)},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=100 + len(lines) / 100,
         check=False,
     )
     assert done.returncode == 0, done.stderr

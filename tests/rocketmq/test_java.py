@@ -2,8 +2,6 @@
 
 import base64
 import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +12,12 @@ from eventcenter.rocketmq.server import Group, Server, Subscription
 from ingest.bindings.rocketmq import Decoding, decode
 from ingest.inputs.rocketmq.consumer import Consumer
 from ingest.validation.limits import Limits
-from tests.conftest import required
 from tests.rocketmq.inbox import Inbox, wait
-from tests.support.rocketmq import Broker, Unavailable, fetch_java_client, java, javac
+from tests.rocketmq.sending import send_with_java
+from tests.support.rocketmq import Broker
 
 pytestmark = [pytest.mark.rocketmq, pytest.mark.long]
 
-_PROGRAM = Path(__file__).with_name("java") / "Send.java"
 _EXTENSIONS = {"region": "eu-西", "shard": 7, "hot": True, "traceparent": "00-ab-cd-01"}
 _JSON = b'{"amount": 12345678901234567890.10, "n": 1e400, "text": "\xe2\x98\x83"}'
 # What is in an event, and the data and kind as they must be archived.
@@ -30,35 +27,6 @@ _EVENTS: tuple[tuple[dict[str, Any], bytes | None, bytes | None, str | None], ..
     ({"datacontenttype": "application/octet-stream"}, b"\x00\x01\xff", b'"AAH/"', "binary"),
     ({"time": "2026-02-03T04:05:06.789Z", "dataschema": "https://example.com/s?a=b"}, None, None, None),
 )
-
-
-@pytest.fixture
-def jars() -> Path:
-    try:
-        javac()
-        return fetch_java_client()
-    except Unavailable as error:
-        if required("rocketmq"):
-            pytest.fail(str(error))
-        pytest.skip(str(error))
-
-
-def send(broker: Broker, topic: str, jars: Path, lines: list[dict[str, Any]], home: Path) -> list[str]:
-    """The ids of the messages. The client writes a log to the home directory."""
-    done = subprocess.run(
-        [
-            *(java(), f"-Duser.home={home}", "-Dfile.encoding=UTF-8", "-Xmx256m"),
-            *("-cp", f"{jars}/*", str(_PROGRAM), broker.endpoint, topic),
-        ],
-        input="".join(json.dumps(line) + "\n" for line in lines),
-        env={**os.environ, "HOME": str(home)},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split()
 
 
 def test_binary_and_structured_with_extensions(rocketmq: Broker, jars: Path, tmp_path: Path) -> None:
@@ -89,7 +57,7 @@ def test_binary_and_structured_with_extensions(rocketmq: Broker, jars: Path, tmp
     consumer.start()
     try:
         wait(lambda: consumer.health().counts.polls > 0, 20)
-        ids = send(rocketmq, "java", jars, lines, tmp_path)
+        ids = send_with_java(rocketmq.endpoint, "java", jars, lines, tmp_path)
         wait(lambda: len(inbox.messages) >= len(lines), 30)
     finally:
         consumer.stop()

@@ -30,7 +30,7 @@ from tests.rocketmq.product import (
     wait_all,
     wait_archived,
 )
-from tests.rocketmq.sending import Sender, send_officially
+from tests.rocketmq.sending import Sender, send_officially, send_with_java
 from tests.support.product import Product, wait_until
 from tests.support.rocketmq import Broker
 
@@ -38,8 +38,6 @@ pytestmark = [pytest.mark.rocketmq, pytest.mark.long, pytest.mark.timeout(0)]
 
 MESSAGES = int(os.environ.get("EVENTCENTER_MESSAGES", "3000"))
 ROUNDS = int(os.environ.get("EVENTCENTER_ROUNDS", "3"))
-OFFICIAL = 200
-"""Of the events, those that the official producer sends."""
 SEED = int(os.environ.get("EVENTCENTER_SEED") or random.SystemRandom().randrange(2**31))
 
 
@@ -98,9 +96,11 @@ def is_complete(broker: Broker, product: Product, token: str, input_id: str, top
     "count", [MESSAGES, pytest.param(100_000, marks=pytest.mark.soak)], ids=["short", "soak"]
 )
 def test_all_layouts_arrive_complete_and_exact(
-    rocketmq: Broker, product: Product, tmp_path: Path, count: int
+    rocketmq: Broker, product: Product, jars: Path, tmp_path: Path, count: int
 ) -> None:
-    print(f"seed {SEED}, {count} events")
+    # The batching sender sends most: the official ones take a call for each message.
+    of_python, of_java = count // 20, count // 10
+    print(f"seed {SEED}, {count} events, {of_python} by the official producer, {of_java} by that for Java")
     topic, plain = f"layouts-{count}", f"layouts-plain-{count}"
     made(rocketmq, topic, topic, plain)
     token = product.token("viewer")
@@ -117,7 +117,7 @@ def test_all_layouts_arrive_complete_and_exact(
     before = archived(product, token)
     expected: dict[tuple[str, str], tuple[Any, ...]] = {}
     by_topic: dict[str, list[Any]] = {topic: [], plain: []}
-    for sent in layouts.messages(topic, plain, count, SEED):
+    for sent in layouts.messages(topic, plain, count - of_python - of_java, SEED):
         by_topic[sent.message.topic.name].append(sent.message)
         for name, source, *rest in sent.events:
             expected[str(name), source] = tuple(rest)
@@ -125,10 +125,19 @@ def test_all_layouts_arrive_complete_and_exact(
         for messages in by_topic.values():
             for start in range(0, len(messages), 32):
                 assert sender.send(messages[start : start + 32])
-    officially = [layouts.official(number) for number in range(OFFICIAL)]
+    officially = [layouts.official(number) for number in range(of_python)]
     send_officially(rocketmq.endpoint, topic, officially, tmp_path)
-    for number in range(OFFICIAL):
+    for number in range(of_python):
         expected[f"official-{number}", layouts.SOURCE] = ("order.paid", None, f'{{"n":{number}.0}}', {})
+    lines = [layouts.with_java(number) for number in range(of_java)]
+    send_with_java(rocketmq.endpoint, topic, jars, [line for line, _ in lines], tmp_path)
+    for number, (line, extensions) in enumerate(lines):
+        expected[line["id"], layouts.SOURCE] = (
+            "order.paid",
+            line["subject"],
+            f'{{"n":{number}.10}}',
+            extensions,
+        )
     wait_archived(product, token, before + len(expected), 120 + count / 500)
     assert archived(product, token) == before + len(expected)
     found: dict[tuple[str, str], tuple[Any, ...]] = {}

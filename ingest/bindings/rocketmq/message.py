@@ -6,10 +6,7 @@ from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Self
 
-import msgspec
-
 _NONE: Mapping[str, str] = MappingProxyType({})
-_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,10 +69,6 @@ class Origin:
             stored_at=message.stored_at,
             delivery_attempt=message.delivery_attempt,
         )
-
-    def to_json(self) -> bytes:
-        """A JSON object with all members, on one line without TAB, LF and CR."""
-        return _encode(self)
 
 
 def shown_message(origin: Origin, properties: Mapping[str, str] | None, body: bytes) -> bytes:

@@ -5,14 +5,12 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
+from eventcenter.rocketmq.inflating import inflated
 from eventcenter.rocketmq.stubs import definition
 from ingest.bindings.rocketmq import Message
 
-MAX_UNPACKED_BYTES = 64 << 20
 _RETRY = 4
 """Which of a handle's fields, from 0, tells the retry topic."""
-_EITHER = 32 + zlib.MAX_WBITS
-"""gzip and zlib, told apart by their first bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +30,7 @@ def received(wire: Any, broker: str) -> Received:
     broken = _digest_problem(body, system.body_digest)
     if broken is None and system.body_encoding == definition.GZIP:
         try:
-            body = unpacked(body)
+            body = inflated(body)
         except ValueError as error:
             broken = str(error)
     place = _place(system)
@@ -67,20 +65,6 @@ def _place(system: Any) -> tuple[int, int] | None:
     parts = system.receipt_handle.split(" ")
     is_again = parts[_RETRY] != "0" if len(parts) > _RETRY else system.delivery_attempt > 1
     return None if is_again else (system.queue_id, system.queue_offset)
-
-
-def unpacked(body: bytes) -> bytes:
-    """The body without its gzip or zlib. Raises ValueError."""
-    unpacker = zlib.decompressobj(_EITHER)
-    try:
-        plain = unpacker.decompress(body, MAX_UNPACKED_BYTES)
-    except zlib.error as error:
-        raise ValueError(f"the body is marked as compressed and cannot be unpacked ({error})") from error
-    if unpacker.unconsumed_tail or (not unpacker.eof and len(plain) >= MAX_UNPACKED_BYTES):
-        raise ValueError(f"the body is larger than {MAX_UNPACKED_BYTES >> 20} MiB when it is unpacked")
-    if not unpacker.eof:
-        raise ValueError("the body is marked as compressed and ends too early")
-    return plain
 
 
 def _digest_problem(body: bytes, digest: Any) -> str | None:
