@@ -26,7 +26,7 @@ from eventcenter.journal import Outcome, Position, ReadBlock
 
 FRESH_EVENTS = 300_000
 """A table of fresh events is full with so many, if no other number is given."""
-FRESH_BYTES = 512 << 20
+FRESH_BYTES = 256 << 20
 """It is also full with so many bytes of journal lines."""
 _AGAIN_S = 0.05
 Parameters = Sequence[object] | Mapping[str, object]
@@ -36,8 +36,15 @@ class Reader:
     """One snapshot of an archive; for one thread, inside `Archive.reader`."""
 
     def __init__(
-        self, cursor: duckdb.DuckDBPyConnection, layout: Layout, last_seq: int, *, limit_s: float
+        self,
+        instance: Instance,
+        cursor: duckdb.DuckDBPyConnection,
+        layout: Layout,
+        last_seq: int,
+        *,
+        limit_s: float,
     ) -> None:
+        self._instance = instance
         self.cursor = cursor
         """In a read-only transaction."""
         self.layout = layout
@@ -45,6 +52,10 @@ class Reader:
         """Of the newest event, 0 where there is none."""
         self.deadline = time.monotonic() + limit_s
         self._limit_s = limit_s
+
+    def may_hold(self, fresh: Fresh, event_ids: Sequence[str]) -> bool:
+        """Whether a table of fresh events may hold one of these ids; True where nobody knows."""
+        return self._instance.may_hold(fresh, self.layout, event_ids)
 
     def arrow(self, sql: str, parameters: Parameters = ()) -> pa.Table:
         """The result as an Arrow table. Raises Unavailable where time or memory run out."""
@@ -123,7 +134,7 @@ class Archive:
         with self._use() as instance:
             cursor = instance.connection.cursor()
             with readable_errors(limit), instance.snapshot(cursor) as (layout, last_seq):
-                reader = Reader(cursor, layout, last_seq, limit_s=limit)
+                reader = Reader(instance, cursor, layout, last_seq, limit_s=limit)
 
                 def stop() -> float:
                     # Again and again: one interrupt may fall between two statements.

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 import duckdb
 
 from eventcenter.archive import promotion, relation, segment
-from eventcenter.archive.archive import FRESH_BYTES, Archive, Reader
+from eventcenter.archive.archive import Archive, Reader
 from eventcenter.archive.instance import Also, remove_files
 from eventcenter.archive.manifest import Fresh, Layout, Segment, create_fresh
 from eventcenter.archive.promotion import Plan
@@ -25,7 +25,7 @@ from eventcenter.priority import give_way, niceness
 T = TypeVar("T")
 NICE: Final = 19
 """Of what writes segments, which takes more than all else."""
-_MANY_TABLES: Final = 16
+_MANY_TABLES: Final = 32
 """Of fresh events: from so many on, settling no longer waits for a quiet moment."""
 LEAST_SETTLED: Final = 10_000
 """A table that is not full is settled, once nothing comes any more, if it has so many events to settle."""
@@ -34,8 +34,15 @@ KEPT_FRESH: Final = 2_000
 question about payloads reads them as JSON."""
 MERGED: Final = 4
 """So many neighbours of a size become one."""
+_TABLES_AT_ONCE: Final = MERGED**2
+"""So many full tables become one segment, unless much waits: then `MERGED`, so that it soon waits no longer.
+What is settled together need not grow together later, which costs as much each time."""
+_BYTES_AT_ONCE: Final = 2 << 30
+"""Of payloads that are settled together: each piece that is sorted takes a look at all of them."""
 _IDLE_GROWTH: Final = 2
 """When nothing comes, a segment and all newer ones become one if it holds at most so many times as much."""
+_MORE: Final = 0.2
+"""Of a full table, which may be settled beside full ones."""
 _SIZE: Final = 500_000
 _LARGEST_BYTES: Final = 4 << 30
 _SAMPLE: Final = 3_000
@@ -143,7 +150,7 @@ def _next(archive: Archive, *, idle: bool) -> Work | None:
     layout = archive.layout()
     waiting = layout.fresh[:-1]
     if _can_settle(archive, waiting):
-        chosen = tuple(_first(archive, waiting))
+        chosen = tuple(_first(archive, waiting, MERGED if much_waits(layout) else _TABLES_AT_ONCE))
         newer = _fresh_events(archive, layout.fresh[-1:])
         return Work(
             parts=Layout(fresh=chosen, segments=()),
@@ -207,14 +214,14 @@ def _size_class(one: Segment) -> int:
     return round(math.log(max(1, one.events) / _SIZE, MERGED))
 
 
-def _first(archive: Archive, waiting: Sequence[Fresh]) -> Iterator[Fresh]:
-    """The oldest tables that together are not larger than one full one; at least one."""
+def _first(archive: Archive, waiting: Sequence[Fresh], full: int) -> Iterator[Fresh]:
+    """The oldest tables that together are not larger than so many full ones; at least one."""
     events = size = 0
     for index, table in enumerate(waiting):
         held = _fresh_events(archive, [table])
         events += held
         size += held * _bytes_of_one(archive, table)
-        if index and (events > archive.fresh_events * 1.2 or size > FRESH_BYTES * 1.2):
+        if index and (events > archive.fresh_events * (full + _MORE) or size > _BYTES_AT_ONCE):
             return
         yield table
 

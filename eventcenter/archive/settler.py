@@ -23,6 +23,10 @@ NICE: Final = 10
 _LOOK_AGAIN_S: Final = 0.5
 _RETRY_S: Final = 60.0
 _IDLE_S: Final = 10.0
+_FLOORS_TO_SETTLE: Final = 2
+"""Settling needs disk before it frees any; it does not take what ingest may still use."""
+_FLOORS_TO_WAIT: Final = 8
+"""Fresh events take four times the disk of settled ones: where it is short, they wait for no quiet moment."""
 _LOOK_ANYWAY_S: Final = 30.0
 """Deletions may leave holes in an archive that is as it was otherwise."""
 
@@ -134,7 +138,7 @@ class Settler:
             self._looked[tenant] = before
             return False
         self._note(tenant, archive)
-        if not self._has_room() or (self._loading() and not settle.much_waits(look.layout)):
+        if not self._has_room(_FLOORS_TO_SETTLE) or self._can_wait(look.layout):
             return False
         worked = settle.step(archive, self.scratch, idle=idle)
         if worked:
@@ -151,7 +155,11 @@ class Settler:
         since = self._since.setdefault(tenant, time.monotonic()) if waiting else time.monotonic()
         self._progress[tenant] = Progress(waiting_events=waiting, waiting_s=time.monotonic() - since)
 
-    def _has_room(self) -> bool:
-        """Settling needs disk before it frees any; it does not take what ingest may still use."""
+    def _can_wait(self, layout: Layout) -> bool:
+        """Whether what is received goes first, and neither events nor disk ask for settling meanwhile."""
+        return self._loading() and not settle.much_waits(layout) and self._has_room(_FLOORS_TO_WAIT)
+
+    def _has_room(self, floors: int) -> bool:
+        """Whether so many times the disk's floor is free."""
         folder = self._archives.folder
-        return not folder.exists() or shutil.disk_usage(folder).free > 2 * self._disk_floor_bytes
+        return not folder.exists() or shutil.disk_usage(folder).free > floors * self._disk_floor_bytes

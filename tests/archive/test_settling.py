@@ -148,5 +148,5 @@ def test_events_that_still_come_go_first_until_many_tables_wait(
         pass
     assert settler.progress["t"].waiting_events == 0
     behind = True
-    load_tables(range(10, 30))
+    load_tables(range(10, 50))
     assert settler.step()
