@@ -158,7 +158,7 @@ def _picked(
         return _select(reader, statement, request, newest=newest, limit=limit, whole=whole)
 
     # How many fresh events pass cannot be told, so their keys alone are read.
-    fresh = tuple(one for one in layout.fresh if one.first_seq <= bound)
+    fresh = parts.fresh_with(reader, (one for one in layout.fresh if one.first_seq <= bound), request)
     found = look(left.none(), fresh) if fresh else []
     enough = limit
     while len(left) and (len(found) < limit or key(found[-1])[0] <= left.best):

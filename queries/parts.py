@@ -6,6 +6,7 @@ from functools import partial, reduce
 
 import numpy as np
 
+from eventcenter.archive.archive import Reader
 from eventcenter.archive.index import Rows
 from eventcenter.archive.manifest import Fresh, Layout, Segment
 from eventcenter.archive.relation import COLUMNS, PathColumn, PathTest, events
@@ -78,6 +79,11 @@ def fresh_of(layout: Layout, seq: int) -> Fresh:
 def is_picked(which: EventFilter) -> bool:
     """Whether indexes tell which rows may pass."""
     return bool(which.ids or which.subjects or which.traces)
+
+
+def fresh_with(reader: Reader, fresh: Iterable[Fresh], which: EventFilter) -> tuple[Fresh, ...]:
+    """Those of the reader's tables of fresh events that may hold an id of the filter; without ids, all."""
+    return tuple(one for one in fresh if not which.ids or reader.may_hold(one, which.ids))
 
 
 def rows_of(segment: Segment, which: EventFilter) -> Rows:

@@ -2,7 +2,7 @@
 
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -58,6 +58,12 @@ class Instance:
         if self._seen is None:
             self._seen = Seen(self.connection, self.layout)
         return self._seen
+
+    def may_hold(self, fresh: Fresh, layout: Layout, event_ids: Sequence[str]) -> bool:
+        """Whether a table of `layout`, a snapshot's, may hold one of these ids. For any thread."""
+        seen = self._seen
+        # Of the table that is written a snapshot may hold what the filters do not know yet.
+        return seen is None or fresh is layout.current or seen.may_hold(fresh, event_ids)
 
     def note_state(self) -> None:
         """Look at what a load, or another change, has left; before anybody is told of it."""

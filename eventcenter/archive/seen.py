@@ -1,5 +1,6 @@
 """Which events of a batch a tenant's archive may hold already: what deduplication asks first."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,10 +10,11 @@ import numpy.typing as npt
 
 from eventcenter.archive import bloom
 from eventcenter.archive.index import Rows
-from eventcenter.archive.keys import Keys
+from eventcenter.archive.keys import ID_BITS, Keys, id_prefix
 from eventcenter.archive.manifest import Fresh, Layout, Segment
 
 _FIRST_KEYS: Final = 1 << 16
+_HALF_BITS: Final = 32
 _BITS_PER_KEY: Final = 54
 """Four times those of a segment's filter: a false hit here costs a look at all the table's keys."""
 _FEW_HITS: Final = 32
@@ -56,6 +58,11 @@ class Seen:
             fresh=tuple((one, keys[found]) for one, found in fresh if found.size),
             segments=tuple((one, np.unique(rows)) for one, _, rows in segments if rows.size),
         )
+
+    def may_hold(self, fresh: Fresh, event_ids: Sequence[str]) -> bool:
+        """Whether a table that is written no more may hold one of these ids. For any thread."""
+        one = self._filters.get(fresh.number)
+        return one is None or any(one.has_id(event_id) for event_id in event_ids)
 
     def extend(self, keys: Keys) -> None:
         """Add what was stored in the current table, after its commit."""
@@ -105,6 +112,14 @@ class _Filter:
             bloom.add(words, bloom.Probes.of(now))
             held[self._capacity - self._left :][: len(now)] = now
             self._left -= len(now)
+
+    def has_id(self, event_id: str) -> bool:
+        """Whether a key may be that of an event with this id."""
+        below = _HALF_BITS - ID_BITS
+        first = np.uint32(id_prefix(event_id) << below)
+        # The upper halves alone, and what is smaller than the first wraps around: a third of a ms a million.
+        uppers = (keys.view("<u4")[1::2] for _, keys in self._generations)
+        return any((upper - first < 1 << below).any() for upper in uppers)
 
     def hits(self, keys: Keys, probes: bloom.Probes) -> Rows:
         """Positions of keys that are in the table; of many, some are perhaps not. `probes` are of `keys`."""

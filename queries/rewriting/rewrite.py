@@ -134,9 +134,10 @@ class _Work:
             self._put(source, token, _relation(few, own, columns, which))
 
     def _meeting(self, layout: Layout, which: EventFilter) -> Layout:
-        """Without the segments in which no event has the id or subject; at least one part."""
+        """Without the parts in which no event has the id or subject, as far as known; at least one part."""
         kept = tuple(one for one in layout.segments if len(parts.rows_of(one, which)))
-        fresh = layout.fresh or (() if kept else self._reader.layout.fresh[-1:])
+        fresh = parts.fresh_with(self._reader, layout.fresh, which)
+        fresh = fresh or (() if kept else self._reader.layout.fresh[-1:])
         return Layout(fresh=fresh, segments=kept)
 
     def _foremost(self, asked: Wanted, layout: Layout, which: EventFilter) -> Picked | None:

@@ -205,3 +205,29 @@ def test_after_a_failed_extension_the_table_is_read_anew(
             seen.extend(key)
     seen.follow(house.connection, house.layout)
     assert seen.suspects(key).positions.tolist() == [0]
+
+
+@given(tables=PARTS, asked=NAME)
+@settings(max_examples=30, deadline=None)
+@pytest.mark.usefixtures("collisions")
+def test_a_table_tells_of_ids_that_it_may_hold(
+    tmp_path_factory: pytest.TempPathFactory, tables: Sequence[Sequence[Event]], asked: Name
+) -> None:
+    house = House(tmp_path_factory.mktemp("house"))
+    for number, events in enumerate(tables, 1):
+        house.fresh(number, events)
+    seen = Seen(house.connection, house.layout)
+    for fresh, events in zip(house.layout.fresh, tables, strict=True):
+        held = {event_id for (_, _, event_id), _ in events}
+        if asked[2] in held:
+            assert seen.may_hold(fresh, ["elsewhere", asked[2]])
+    assert seen.may_hold(Fresh(number=99, first_seq=1), [asked[2]])
+
+
+def test_a_table_without_an_id_is_passed_over(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.fresh(1, [(("b", "/s", str(number)), "1") for number in range(1000)])
+    seen = Seen(house.connection, house.layout)
+    [fresh] = house.layout.fresh
+    assert seen.may_hold(fresh, ["999"])
+    assert not any(seen.may_hold(fresh, [str(number)]) for number in range(1000, 1500))

@@ -218,3 +218,29 @@ def test_few_rows_are_read(filling: Filling, tmp_path: Path, monkeypatch: pytest
         assert len(taken) + len(rest) == 300
         found = reader.rows(f"SELECT seq FROM ({taken.source()}) ORDER BY seq DESC LIMIT 10")
         assert [row["seq"] for row in found] == list(range(300, 290, -1))
+
+
+def test_an_id_is_looked_for_in_the_fresh_tables_that_may_hold_it(filling: Filling) -> None:
+    archive = filling.archives.tenant(TENANT)
+    for table in range(4):
+        filling.add([filling.event(id=f"{table}-{number}") for number in range(50)])
+        if table < 3:
+            archive.rotate()
+    with archive.reader() as reader:
+        [first, second, third, current] = reader.layout.fresh
+        which = EventFilter(ids=("1-7", "nowhere"))
+        assert parts.fresh_with(reader, reader.layout.fresh, which) == (second, current)
+        assert parts.fresh_with(reader, (first, third), EventFilter()) == (first, third)
+        # What is loaded after a snapshot, and what a later table holds, changes nothing for its reader.
+        filling.add([filling.event(id="late")])
+        archive.rotate()
+        assert parts.fresh_with(reader, (current,), EventFilter(ids=("late",))) == (current,)
+    for table in range(4):
+        asked = SearchRequest(ids=(f"{table}-49",))
+        assert [one.event.id for one in filling.queries.search(TENANT, asked).events] == [f"{table}-49"]
+        statement = check("SELECT id FROM events WHERE id = $p", {"p": f"{table}-49"})
+        with archive.reader() as reader:
+            other = rewrite(statement.tree, {"p": f"{table}-49"}, reader).sql
+            assert other is not None
+            assert other.count("main.fresh_") == 1
+            assert reader.rows(other, {"p": f"{table}-49"}) == [{"id": f"{table}-49"}]
