@@ -24,12 +24,18 @@ _WELL_FORMED: Final = "[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?"
 _TRACE_ID: Final = re.compile("[0-9a-f]{32}", re.ASCII)
 _NO_TRACE: Final = "0" * 32
 
+
 TRACE: Final = (
     f"CASE WHEN regexp_full_match({_PARENT}, '{_WELL_FORMED}')"
     f" AND substr({_PARENT}, 4, 32) <> '{_NO_TRACE}'"
     f" THEN CAST('0x' || substr({_PARENT}, 28, 8) AS UINTEGER) END"
 )
 """SQL: UINTEGER, of the W3C trace id in the column extensions; NULL without, or where it is malformed."""
+TRACED: Final = (
+    f"CASE WHEN length({_PARENT}) >= 55 AND substr({_PARENT}, 4, 32) <> '{_NO_TRACE}'"
+    f" THEN substr({_PARENT}, 4, 49) END"
+)
+"""SQL: trace id, hyphen and parent id in the column extensions; of what is malformed, anything or NULL."""
 
 Keys = npt.NDArray[np.uint64]
 Texts: TypeAlias = "pa.Array | pa.ChunkedArray"

@@ -19,6 +19,8 @@ from eventcenter.archive.index import SegmentIndex
 NumberType = Literal["BIGINT", "DOUBLE"]
 Kind = Literal["string", "number", "boolean", "null", "object", "array", "above"]
 """What lies at a payload path; `above`: an array above it, so that the path alone does not tell."""
+FORM_OF_UUIDS: Final = 2
+"""From this form of segments on, ids and traces that are hexadecimal numbers are kept as numbers."""
 _FRESH_SQL: Final = Path(__file__).with_name("fresh.sql").read_text("utf-8")
 _NO_PATHS: Mapping[str, "PromotedPath"] = MappingProxyType({})
 
@@ -58,6 +60,8 @@ class Segment:
     last_at: datetime
     paths: Mapping[str, PromotedPath] = field(default_factory=lambda: _NO_PATHS)
     """By JSON pointer."""
+    form: int
+    """Which columns its file has."""
     index: SegmentIndex
 
     @property
@@ -126,7 +130,7 @@ def drop_fresh(connection: duckdb.DuckDBPyConnection, fresh: Sequence[Fresh]) ->
 def add_segment(connection: duckdb.DuckDBPyConnection, segment: Segment) -> None:
     """List a segment; within the caller's transaction."""
     connection.execute(
-        "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             segment.number,
             segment.first_seq,
@@ -138,6 +142,7 @@ def add_segment(connection: duckdb.DuckDBPyConnection, segment: Segment) -> None
             segment.first_at,
             segment.last_at,
             msgspec.json.encode(dict(segment.paths)).decode(),
+            segment.form,
         ],
     )
 

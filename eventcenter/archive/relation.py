@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from eventcenter.archive.manifest import Layout, PromotedPath, Segment
+from eventcenter.archive.manifest import FORM_OF_UUIDS, Layout, PromotedPath, Segment
 
 COLUMNS: Final = (
     "seq",
@@ -34,6 +34,15 @@ TIME_TEXT: Final = f"""CASE WHEN time_form IS NULL THEN time_text ELSE
     || CASE (time_form - 1) % {_UTC_FORMS} WHEN 0 THEN '' ELSE
         '.' || left(strftime(time AT TIME ZONE 'UTC', '%f'), (time_form - 1) % {_UTC_FORMS}) END
     || CASE WHEN time_form > {_UTC_FORMS} THEN '+00:00' ELSE 'Z' END END"""
+
+ID: Final = "coalesce(id, CAST(id_uuid AS VARCHAR))"
+TRACE_MARK: Final = "chr(1)"
+"""Stands in `extended` for trace id and parent id of the traceparent: no JSON text holds this character."""
+TRACE_TEXT: Final = f"""replace(CAST(trace AS VARCHAR), '-', '') || '-' || CASE WHEN span >= {1 << 60}
+    THEN lower(to_hex(span)) ELSE lpad(lower(to_hex(span)), 16, '0') END"""
+"""What it stands for. To fill up with zeros costs more than all the rest, and is mostly not needed."""
+EXTENSIONS: Final = f"""CASE WHEN trace IS NULL THEN extensions
+    ELSE replace(extended, {TRACE_MARK}, {TRACE_TEXT}) END"""
 
 Want = Literal["text", "DOUBLE", "BIGINT", "TRY_DOUBLE", "TRY_BIGINT"]
 """What a payload path is asked for: what `data->>path` gives, that text cast, or that text TRY_CAST."""
@@ -61,6 +70,15 @@ class PathTest:
     """The condition in the form for how events keep the path; None: as JSON text only."""
 
 
+def settled(segment: Segment, name: str) -> str:
+    """The expression for one of COLUMNS in a segment, from what its form keeps."""
+    if name == "time_text":
+        return TIME_TEXT
+    if segment.form >= FORM_OF_UUIDS:
+        return {"id": ID, "extensions": EXTENSIONS}.get(name, name)
+    return name
+
+
 def events(
     layout: Layout,
     *,
@@ -83,7 +101,7 @@ def events(
     for segment in layout.segments:
         if rows is not None and not rows.get(segment.number):
             continue
-        selected = [_column(name, subject) for name in columns]
+        selected = [_column(segment, name, subject) for name in columns]
         selected += [f"{_of_segment(segment, column)} AS {column.name}" for column in paths]
         if place:
             selected += [f"{segment.number}::BIGINT AS part", "rowid AS row"]
@@ -125,12 +143,11 @@ def _is_row(rows: Sequence[int], *, ordered: bool) -> str:
     return f"rowid IN (SELECT unnest('[{listed}]'::BIGINT[]))"
 
 
-def _column(name: str, subject: str | None) -> str:
-    if name == "time_text":
-        return f"{TIME_TEXT} AS time_text"
+def _column(segment: Segment, name: str, subject: str | None) -> str:
     if name == "subject" and subject is not None:
         return f"{quoted(subject)} AS subject"
-    return name
+    kept = settled(segment, name)
+    return name if kept == name else f"{kept} AS {name}"
 
 
 def _of_text(column: PathColumn, text: str | None = None) -> str:

@@ -3,8 +3,9 @@
 Filters and hashes only narrow the search (seen.py); here bus, source and id are compared, and then content.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import duckdb
@@ -14,13 +15,11 @@ import pyarrow as pa
 
 from eventcenter.archive.index import Rows
 from eventcenter.archive.keys import Keys
-from eventcenter.archive.relation import TIME_TEXT
+from eventcenter.archive.relation import settled
 from eventcenter.archive.same import CONTENT, Content, same_content
 from eventcenter.archive.seen import Seen
 
 _NAME: Final = ("bus", "source", "id")
-_CONTENT: Final = ", ".join(CONTENT)
-_SETTLED_CONTENT: Final = ", ".join(TIME_TEXT if name == "time_text" else name for name in CONTENT)
 
 Name = tuple[str, str, str]
 Mask = npt.NDArray[np.bool_]
@@ -62,10 +61,10 @@ def decide(connection: duckdb.DuckDBPyConnection, table: pa.Table, keys: Keys, s
             f"SELECT rowid AS row FROM {part} WHERE key IN (SELECT key FROM incoming)",  # noqa: S608
             "row",
         )
-        known |= _archived(connection, part, _CONTENT, found, wanted)
+        known |= _archived(connection, part, str, found, wanted)
     for segment, found in suspects.segments:
         part = f"{segment.catalog}.events"
-        known |= _archived(connection, part, _SETTLED_CONTENT, found, wanted)
+        known |= _archived(connection, part, partial(settled, segment), found, wanted)
     for row, name, content in zip(rows.tolist(), names, _contents(compared, CONTENT), strict=True):
         first = known.get(name)
         if first is None:
@@ -77,22 +76,28 @@ def decide(connection: duckdb.DuckDBPyConnection, table: pa.Table, keys: Keys, s
 
 
 def _archived(
-    connection: duckdb.DuckDBPyConnection, part: str, content: str, rows: Rows, wanted: set[Name]
+    connection: duckdb.DuckDBPyConnection,
+    part: str,
+    kept: Callable[[str], str],
+    rows: Rows,
+    wanted: set[Name],
 ) -> dict[Name, tuple[int, Content]]:
-    """Where `rows` of a part have a name that is wanted: seq and content."""
+    """Where `rows` of a part have a name that is wanted: seq and content. `kept`: how it keeps a column."""
     if not rows.size:
         return {}
     # A join reads rows by their numbers many times quicker than a list in the statement.
     where = "WHERE rowid IN (SELECT row FROM incoming)"
     _register(connection, row=rows)
-    named = _arrow(connection, f"SELECT rowid AS row, bus, source, id FROM {part} {where}")  # noqa: S608
+    columns = ", ".join(f"{kept(name)} AS {name}" for name in _NAME)
+    named = _arrow(connection, f"SELECT rowid AS row, {columns} FROM {part} {where}")  # noqa: S608
     theirs = [
         row for row, name in zip(named["row"].to_pylist(), _names(named), strict=True) if name in wanted
     ]
     if not theirs:
         return {}
     _register(connection, row=np.array(theirs, np.int64))
-    found = _arrow(connection, f"SELECT bus, source, id, seq, {content} FROM {part} {where}")  # noqa: S608
+    columns += ", seq, " + ", ".join(f"{kept(name)} AS {name}_" for name in CONTENT)
+    found = _arrow(connection, f"SELECT {columns} FROM {part} {where}")  # noqa: S608
     contents = _contents(found, found.column_names[4:])
     return dict(zip(_names(found), zip(found["seq"].to_pylist(), contents, strict=True), strict=True))
 

@@ -1,7 +1,7 @@
--- A tenant's main file, format 3, with origins.sql. docs/decisions/0002-archive.md has the why.
+-- A tenant's main file, format 4, with origins.sql. docs/decisions/0002-archive.md has the why.
 
 CREATE TABLE format (version INTEGER NOT NULL);
-INSERT INTO format VALUES (3);
+INSERT INTO format VALUES (4);
 
 -- One row: where the next event goes, and how many bytes of journal lines the newest fresh table took in.
 CREATE TABLE state (next_seq BIGINT NOT NULL, last_received_at TIMESTAMPTZ, fresh_bytes BIGINT NOT NULL);
@@ -30,7 +30,7 @@ CREATE TABLE segments (
     events BIGINT NOT NULL, bytes BIGINT NOT NULL,
     first_received_at TIMESTAMPTZ NOT NULL, last_received_at TIMESTAMPTZ NOT NULL,
     first_at TIMESTAMPTZ NOT NULL, last_at TIMESTAMPTZ NOT NULL,
-    paths VARCHAR NOT NULL
+    paths VARCHAR NOT NULL, form INTEGER NOT NULL
 );
 
 -- Payload paths that were asked for, as JSON pointers, and how often; `uses` fades with time.

@@ -1,6 +1,6 @@
 """Which events of a batch a tenant's archive may hold already: what deduplication asks first."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +17,9 @@ _FIRST_KEYS: Final = 1 << 16
 _HALF_BITS: Final = 32
 _BITS_PER_KEY: Final = 54
 """Four times those of a segment's filter: a false hit here costs a look at all the table's keys."""
+_FRONT_GROWTH: Final = 4
+_FRONT_BITS_PER_KEY: Final = 24
+"""A false hit here costs a look at the filters of tables."""
 _FEW_HITS: Final = 32
 """As many are looked for among the keys in memory; more are hardly false, and the table is asked at once."""
 
@@ -40,6 +43,7 @@ class Seen:
         """Read the keys of all fresh events: some 10 ms a million."""
         self._layout = layout
         self._filters: dict[int, _Filter] = {}
+        self._front = _Front()
         self._read_fresh(connection)
 
     def follow(self, connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
@@ -50,7 +54,18 @@ class Seen:
     def suspects(self, keys: Keys) -> Suspects:
         """Where these keys may be in the archive; quickest when their lower 32 bits ascend."""
         probes = bloom.Probes.of(keys)
-        fresh = [(one, self._filters[one.number].hits(keys, probes)) for one in self._layout.fresh]
+        passed = self._front.hits(probes)
+        few = keys[passed]
+        few_probes = bloom.Probes.of(few)
+        fresh = []
+        for one in self._layout.fresh:
+            table = self._filters[one.number]
+            found = (
+                passed[table.hits(few, few_probes)]
+                if one.number in self._front.tables
+                else table.hits(keys, probes)
+            )
+            fresh.append((one, found))
         segments = [(one, *one.index.candidates(keys, probes)) for one in self._layout.segments]
         positions = [found for _, found in fresh] + [found for _, found, _ in segments]
         return Suspects(
@@ -75,7 +90,7 @@ class Seen:
     @property
     def nbytes(self) -> int:
         """Memory of keys and filters; those of segments are mapped files."""
-        return sum(one.nbytes for one in self._filters.values())
+        return self._front.nbytes + sum(one.nbytes for one in self._filters.values())
 
     def _read_fresh(self, connection: duckdb.DuckDBPyConnection) -> None:
         former = self._filters
@@ -86,6 +101,58 @@ class Seen:
                 keys = np.asarray(connection.execute(sql).fetchnumpy()["key"], np.uint64)
                 former[one.number] = _Filter(keys)
             self._filters[one.number] = former[one.number]
+        self._front = self._front.over(
+            {one.number: self._filters[one.number] for one in self._layout.fresh[:-1]}
+        )
+
+
+class _Front:
+    """A filter over the keys of all tables that are written no more: many of them cost a batch one look.
+
+    It grows by generations. Keys of tables that are gone stay in it until they are the larger part.
+    """
+
+    def __init__(self) -> None:
+        self.tables: set[int] = set()
+        self._generations: list[npt.NDArray[np.uint64]] = []
+        self._capacity = 0
+        self._left = 0
+        self._held = 0
+
+    @property
+    def nbytes(self) -> int:
+        return sum(words.nbytes for words in self._generations)
+
+    def over(self, filters: Mapping[int, "_Filter"]) -> "_Front":
+        """A front over these tables: this one where it can grow to it, else a new one."""
+        live = sum(len(keys) for one in filters.values() for keys in one.pieces())
+        missing = filters.keys() - self.tables
+        added = sum(len(keys) for number in missing for keys in filters[number].pieces())
+        front = self if 2 * live >= self._held + added else _Front()
+        for number, one in filters.items():
+            if number not in front.tables:
+                for keys in one.pieces():
+                    front.add(keys)
+                front.tables.add(number)
+        front.tables &= filters.keys()
+        return front
+
+    def hits(self, probes: bloom.Probes) -> Rows:
+        """Positions, ascending, of keys that may be in one of `tables`."""
+        found = [bloom.hits(words, probes) for words in self._generations]
+        return np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
+
+    def add(self, keys: Keys) -> None:
+        self._held += len(keys)
+        while len(keys):
+            if not self._left:
+                self._capacity = self._left = max(_FIRST_KEYS, _FRONT_GROWTH * self._capacity, len(keys))
+                self._generations.append(
+                    np.zeros(bloom.words_for(self._capacity, _FRONT_BITS_PER_KEY), np.uint64)
+                )
+            now, keys = keys[: self._left], keys[self._left :]
+            bloom.add(self._generations[-1], bloom.Probes.of(now))
+            self._left -= len(now)
 
 
 class _Filter:
@@ -113,12 +180,19 @@ class _Filter:
             held[self._capacity - self._left :][: len(now)] = now
             self._left -= len(now)
 
+    def pieces(self) -> Iterator[Keys]:
+        """All of the table's keys, in pieces."""
+        for _, held in self._generations[:-1]:
+            yield held
+        if self._generations:
+            yield self._generations[-1][1][: self._capacity - self._left]
+
     def has_id(self, event_id: str) -> bool:
         """Whether a key may be that of an event with this id."""
         below = _HALF_BITS - ID_BITS
         first = np.uint32(id_prefix(event_id) << below)
         # The upper halves alone, and what is smaller than the first wraps around: a third of a ms a million.
-        uppers = (keys.view("<u4")[1::2] for _, keys in self._generations)
+        uppers = (keys.view("<u4")[1::2] for keys in self.pieces())
         return any((upper - first < 1 << below).any() for upper in uppers)
 
     def hits(self, keys: Keys, probes: bloom.Probes) -> Rows:
@@ -127,6 +201,5 @@ class _Filter:
         hits = np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
         if not 0 < len(hits) <= _FEW_HITS:
             return hits
-        held = [there for _, there in self._generations]
-        held[-1] = held[-1][: self._capacity - self._left]
+        held = list(self.pieces())
         return hits[[any((each == key).any() for each in held) for key in keys[hits]]]

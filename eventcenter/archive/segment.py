@@ -19,13 +19,21 @@ from eventcenter.archive.chunks import AT, chunks
 from eventcenter.archive.index import ZONE_ROWS, Hashes, Rows, SegmentIndex, Zones
 from eventcenter.archive.inserting import nothing
 from eventcenter.archive.instance import remove_files
-from eventcenter.archive.manifest import Kind, Layout, PromotedPath, Segment, index_path, segment_path
+from eventcenter.archive.manifest import (
+    FORM_OF_UUIDS,
+    Kind,
+    Layout,
+    PromotedPath,
+    Segment,
+    index_path,
+    segment_path,
+)
 from eventcenter.archive.promotion import Plan
 from eventcenter.archive.relation import quoted
 from eventcenter.archive.transaction import transaction
 from eventcenter.durable import sync
 
-FORMAT: Final = 1
+FORMAT: Final = FORM_OF_UUIDS
 MOST_EVENTS: Final = 12_000_000
 """An index numbers rows with 24 bits."""
 _BATCH_ROWS: Final = 2_048
@@ -35,6 +43,7 @@ _KEPT: Final = {
     "seq": "BIGINT",
     "bus": "VARCHAR",
     "id": "VARCHAR",
+    "id_uuid": "UUID",
     "source": "VARCHAR",
     "type": "VARCHAR",
     "subject": "VARCHAR",
@@ -44,10 +53,23 @@ _KEPT: Final = {
     "datacontenttype": "VARCHAR",
     "dataschema": "VARCHAR",
     "extensions": _ZSTD,
+    "extended": "VARCHAR",
+    "trace": "UUID",
+    "span": "UBIGINT",
     "data_kind": "VARCHAR",
     "data": _ZSTD,
     "received_at": "TIMESTAMPTZ",
 }
+_TRACE_OF_NUMBER: Final = "CAST('0x' || right(CAST(trace AS VARCHAR), 8) AS UINTEGER)"
+"""As `keys.TRACE`, of a trace that is kept as a number."""
+_INSTEAD: Final = {
+    "time_text": "CASE WHEN time_form IS NULL THEN time_text END",
+    "id": "CASE WHEN id_uuid IS NULL THEN id END",
+    "extensions": "CASE WHEN trace IS NULL THEN extensions END",
+    "extended": "CASE WHEN trace IS NOT NULL THEN extended END",
+    "span": "CASE WHEN trace IS NOT NULL THEN span END",
+}
+"""What other columns tell is not kept."""
 _FORM: Final = r"""CASE WHEN length(time_text) = 20 AND ends_with(time_text, 'Z') THEN 1
     WHEN length(time_text) BETWEEN 22 AND 27 AND ends_with(time_text, 'Z') THEN length(time_text) - 20
     WHEN length(time_text) = 25 AND ends_with(time_text, '+00:00') THEN 11
@@ -166,16 +188,23 @@ def _insert(
 ) -> None:
     found = reader.cursor.sql(sql, params=parameters or None)
     connection.register("incoming", found.to_arrow_reader(_BATCH_ROWS))
-    # The form is tried out here: where the text would come back otherwise, it is kept. Before the sorting, as
+    # Forms are tried out here: where the text would come back otherwise, it is kept. Before the sorting, as
     # most texts are not; what paths hold is taken out after it, so that it need not be sorted either.
+    numbers = (
+        "SELECT *, TRY_CAST(substr(traced, 1, 32) AS UUID) AS trace,"  # noqa: S608 constants
+        " TRY_CAST('0x' || substr(traced, 34) AS UBIGINT) AS span,"
+        f" replace(extensions, traced, {relation.TRACE_MARK}) AS extended"
+        f" FROM (SELECT *, {keys.TRACED} AS traced, {_FORM} AS time_form, TRY_CAST(id AS UUID) AS id_uuid"
+        " FROM incoming)"
+    )
     formed = (
-        f"SELECT * REPLACE (CASE WHEN ({relation.TIME_TEXT}) = time_text THEN time_form END AS time_form)"  # noqa: S608
-        f" FROM (SELECT *, {_FORM} AS time_form FROM incoming)"
+        f"SELECT * REPLACE (CASE WHEN ({relation.TIME_TEXT}) = time_text THEN time_form END AS time_form,"  # noqa: S608
+        " CASE WHEN CAST(id_uuid AS VARCHAR) = id THEN id_uuid END AS id_uuid,"
+        f" CASE WHEN ({relation.TRACE_TEXT}) = traced AND NOT contains(extensions, {relation.TRACE_MARK})"
+        f" THEN trace END AS trace) FROM ({numbers})"
     )
-    ordered = (
-        "SELECT * REPLACE (CASE WHEN time_form IS NULL THEN time_text END AS time_text)"  # noqa: S608 constants
-        f" FROM ({formed}) ORDER BY type, {AT}, seq"
-    )
+    kept = ", ".join(f"{_INSTEAD[name]} AS {name}" if name in _INSTEAD else name for name in _KEPT)
+    ordered = f"SELECT {kept} FROM ({formed}) ORDER BY type, {AT}, seq"  # noqa: S608 constants
     values = list(_KEPT)
     for index, promoted in enumerate(paths.values(), 1):
         text = f"found[{index}]"
@@ -252,7 +281,7 @@ def _describe(
         )
     }
     size = segment_path(folder, number).stat().st_size + index_path(folder, number).stat().st_size
-    fields: dict[str, Any] = {**stretch, "number": number, "bytes": size, "paths": described}
+    fields: dict[str, Any] = {**stretch, "number": number, "bytes": size, "paths": described, "form": FORMAT}
     return Segment(**fields, index=SegmentIndex.open(index_path(folder, number)))
 
 
@@ -260,7 +289,8 @@ def _build_index(connection: duckdb.DuckDBPyConnection, path: Path, events: int)
     hashes = np.empty(events, np.uint64)
     subjects, traces = _Entries(), _Entries()
     found = connection.sql(
-        f"SELECT rowid AS row, bus, source, id, subject, {keys.TRACE} AS trace FROM made.events"  # noqa: S608
+        f"SELECT rowid AS row, bus, source, {relation.ID} AS id, subject,"  # noqa: S608 constants
+        f" coalesce({_TRACE_OF_NUMBER}, {keys.TRACE}) AS trace FROM made.events"
     )
     for batch in found.to_arrow_reader(_BATCH_ROWS):
         rows = np.asarray(batch["row"])

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from eventcenter.archive import Archives, rollup
+from eventcenter.archive import Archives, rollup, settle
+from eventcenter.archive.manifest import Layout
+from eventcenter.archive.segment import Scratch
 from eventcenter.event import Event, encode_line
 from eventcenter.journal import Block, BlockKind, Position, ReadBlock, Received, ReceivedMessage, pack
 
@@ -79,7 +81,7 @@ def test_an_archive_of_format_2_answers_as_before_and_keeps_origins_from_now_on(
     assert [row["seq"] for row in rows] == list(range(1, 24))
     assert rows[7]["data"] == '{"n":1e2,"big":18446744073709551617,"i":7}'
     assert archive.query("SELECT * FROM origins") == []
-    assert archive.query("SELECT version FROM format") == [{"version": 3}]
+    assert archive.query("SELECT version FROM format") == [{"version": 4}]
     new = Event(id="new", source="/s", type="t")
     message = ReceivedMessage(
         events=1, rejected=0, topic="orders", broker="b", queue_id=0, queue_offset=7, message_id="m"
@@ -94,6 +96,41 @@ def test_an_archive_of_format_2_answers_as_before_and_keeps_origins_from_now_on(
     assert archive.query("SELECT seq, input, queue_offset FROM origins") == [
         {"seq": 24, "input": "i1", "queue_offset": 7}
     ]
+    pool.close()
+
+
+def test_segments_of_format_3_are_read_and_settled_again_beside_those_of_now(tmp_path: Path) -> None:
+    """23 events, 20 of them settled; every other id a UUID, every third one with a trace."""
+    with tarfile.open(FORMER / "format-3.tar.gz") as packed:
+        packed.extractall(tmp_path, filter="data")
+    pool = Archives(tmp_path)
+    archive = pool.tenant("t1")
+
+    def settle_from(first: int) -> None:
+        layout = archive.layout()
+        chosen = Layout(fresh=layout.fresh[:-1], segments=layout.segments[first:])
+        with archive.upkeep():
+            settle.do(
+                archive, lambda: Scratch(tmp_path / "s", memory_bytes=64 << 20), settle.Work(parts=chosen)
+            )
+
+    def seen() -> list[tuple[str, str | None]]:
+        rows = archive.query("SELECT id, extensions FROM events ORDER BY seq")
+        return [(row["id"], row["extensions"]) for row in rows]
+
+    uuid, trace = "0000000f-0000-4000-8000-000000000000", f"{15:032x}"
+    before = seen()
+    assert before[15] == (uuid, f'{{"traceparent":"00-{trace}-{15:016x}-01","region":"cn"}}')
+    assert archive.query("SELECT version FROM format") == [{"version": 4}]
+    archive.rotate()
+    settle_from(1)
+    assert [one.form for one in archive.layout().segments] == [1, 2]
+    assert seen() == before
+    settle_from(0)
+    [one] = archive.layout().segments
+    assert one.form == 2
+    assert seen() == before
+    assert len(one.index.rows_of_id(uuid)) == len(one.index.rows_of_trace(trace)) == 1
     pool.close()
 
 

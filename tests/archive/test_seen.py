@@ -67,6 +67,7 @@ class House:
             last_received_at=AT,
             first_at=AT,
             last_at=AT,
+            form=1,
             index=SegmentIndex.open(path),
         )
         self.layout = Layout(fresh=self.layout.fresh, segments=(*self.layout.segments, segment))
@@ -205,6 +206,30 @@ def test_after_a_failed_extension_the_table_is_read_anew(
             seen.extend(key)
     seen.follow(house.connection, house.layout)
     assert seen.suspects(key).positions.tolist() == [0]
+
+
+def test_tables_come_and_go_behind_the_filter_in_front(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eventcenter.archive.seen._FIRST_KEYS", 256)
+    house = House(tmp_path)
+    seen = Seen(house.connection, house.layout)
+    names = {
+        number: [("b", "/s", f"{number}-{row}") for row in range(900 if number == 3 else 100)]
+        for number in range(1, 9)
+    }
+    for number, held in names.items():
+        house.fresh(number, [(name, "1") for name in held])
+        seen.follow(house.connection, house.layout)
+    tables = {one.number: one for one in house.layout.fresh}
+    for left in ((1, 2, 3, 4, 5, 6, 7, 8), (3, 5, 8), (5, 8), (5,)):
+        seen.follow(house.connection, Layout(fresh=tuple(tables[number] for number in left), segments=()))
+        for number, held in names.items():
+            asked = np.array([keys.key_of(*name) for name in held[:100]], np.uint64)
+            found = {one.number: len(hits) for one, hits in seen.suspects(np.sort(asked)).fresh}
+            assert found.get(number, 0) == (100 if number in left else 0)
+            assert sum(found.values()) <= 100 + len(left)
+    assert seen.nbytes < 8_000
 
 
 @given(tables=PARTS, asked=NAME)

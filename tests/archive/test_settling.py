@@ -29,6 +29,7 @@ def segment(events: int, number: int = 1) -> Segment:
         last_received_at=MOMENT,
         first_at=MOMENT,
         last_at=MOMENT,
+        form=1,
         index=cast("SegmentIndex", None),
     )
 
