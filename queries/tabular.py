@@ -22,6 +22,8 @@ _QUOTED: Final = frozenset(',"\r\n')
 _MOST_MICROS: Final = 253_402_300_800_000_000
 """Microseconds of the year 10000."""
 _LEAST_MICROS: Final = -62_135_596_800_000_000
+_FEW_ROWS: Final = 64
+"""So many are written as rows; of more, columns are, at a price for each column."""
 _INFINITE: Final = 2**63 - 1
 _INFINITE_DAY: Final = 2**31 - 2
 Values = list[Any]
@@ -29,9 +31,13 @@ Values = list[Any]
 
 def json_answer(table: pa.Table, types: tuple[str, ...], *, truncated: bool, elapsed_ms: float) -> bytes:
     """{columns: [{name, type}], rows: [[…]], truncated, elapsed_ms}."""
-    columns = [_json(column, kind) for column, kind in zip(table.columns, types, strict=True)]
     names = [{"name": name, "type": kind} for name, kind in zip(table.column_names, types, strict=True)]
-    rows = msgspec.Raw(rows_of(columns))
+    columns = zip(table.columns, types, strict=True)
+    rows: Any
+    if table.num_rows <= _FEW_ROWS:
+        rows = list(zip(*(_plain_values(*each) for each in columns), strict=True))
+    else:
+        rows = msgspec.Raw(rows_of([_json(*each) for each in columns]))
     return _encode({"columns": names, "rows": rows, "truncated": truncated, "elapsed_ms": elapsed_ms})
 
 
@@ -76,7 +82,11 @@ def _json(column: pa.ChunkedArray, kind: str) -> pa.Array:
         # Few values come often: types, names, buckets.
         coded = column.combine_chunks().dictionary_encode(null_encoding="encode")
         return _texts(_values(pa.chunked_array([coded.dictionary]))).take(coded.indices)
-    return _texts(_json_texts(column.to_pylist()) if kind == "JSON" else _values(column))
+    return _texts(_plain_values(column, kind))
+
+
+def _plain_values(column: pa.ChunkedArray, kind: str) -> Values:
+    return _json_texts(column.to_pylist()) if kind == "JSON" else _values(column)
 
 
 def _texts(values: Values) -> pa.Array:

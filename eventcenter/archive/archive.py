@@ -55,7 +55,7 @@ class Reader:
 
     def may_hold(self, fresh: Fresh, event_ids: Sequence[str]) -> bool:
         """Whether a table of fresh events may hold one of these ids; True where nobody knows."""
-        return self._instance.may_hold(fresh, self.layout, event_ids)
+        return self._instance.may_hold(fresh, event_ids)
 
     def arrow(self, sql: str, parameters: Parameters = ()) -> pa.Table:
         """The result as an Arrow table. Raises Unavailable where time or memory run out."""

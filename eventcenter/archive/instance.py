@@ -59,11 +59,10 @@ class Instance:
             self._seen = Seen(self.connection, self.layout)
         return self._seen
 
-    def may_hold(self, fresh: Fresh, layout: Layout, event_ids: Sequence[str]) -> bool:
-        """Whether a table of `layout`, a snapshot's, may hold one of these ids. For any thread."""
+    def may_hold(self, fresh: Fresh, event_ids: Sequence[str]) -> bool:
+        """Whether a reader's table may hold one of these ids; True where nobody knows. For any thread."""
         seen = self._seen
-        # Of the table that is written a snapshot may hold what the filters do not know yet.
-        return seen is None or fresh is layout.current or seen.may_hold(fresh, event_ids)
+        return seen is None or seen.may_hold(fresh, event_ids)
 
     def note_state(self) -> None:
         """Look at what a load, or another change, has left; before anybody is told of it."""

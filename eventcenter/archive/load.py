@@ -35,6 +35,7 @@ _INSERT: Final = f"""INSERT INTO main.{{table}}
 Numbers = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 _NO_KEYS: Final[Keys] = np.empty(0, np.uint64)
+_POISONOUS: Final = (pa.ArrowInvalid, duckdb.DataError, ValueError, msgspec.DecodeError)
 
 
 class Poison(Exception):
@@ -95,7 +96,7 @@ def load(
     """Load blocks of one journal, in order, and keep `rejects` with them; outcomes of what was loaded.
 
     `table` is `table_of(blocks)` where that is at hand. Events go into the layout's current table; `seen` is
-    the archive's and learns of them once they are committed.
+    the archive's and learns of them.
 
     Blocks at or before the position in `loaded` are skipped. Either everything is loaded and the
     position moved, or nothing. Raises Poison where the blocks themselves are at fault.
@@ -113,9 +114,12 @@ def load(
                 layout=layout,
                 seen=seen,
             )
-    except (pa.ArrowInvalid, duckdb.DataError, ValueError, msgspec.DecodeError) as error:
-        raise Poison(str(error)) from error
-    seen.extend(keys)
+            seen.extend(keys)
+    except BaseException as error:
+        seen.doubt()
+        if isinstance(error, _POISONOUS):
+            raise Poison(str(error)) from error
+        raise
     return outcomes
 
 

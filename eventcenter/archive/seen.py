@@ -75,17 +75,21 @@ class Seen:
         )
 
     def may_hold(self, fresh: Fresh, event_ids: Sequence[str]) -> bool:
-        """Whether a table that is written no more may hold one of these ids. For any thread."""
+        """Whether a reader's table may hold one of these ids; True where nobody knows. For any thread."""
         one = self._filters.get(fresh.number)
         return one is None or any(one.has_id(event_id) for event_id in event_ids)
 
     def extend(self, keys: Keys) -> None:
-        """Add what was stored in the current table, after its commit."""
+        """Add what is stored in the current table, before its commit: who sees an event finds its key."""
         number = self._layout.current.number
         # A filter that lacks a key would let repeats pass: where this fails, it is read anew.
         current = self._filters.pop(number)
         current.add(keys)
         self._filters[number] = current
+
+    def doubt(self) -> None:
+        """What was added last may not be there: the current table is read anew when it is needed."""
+        self._filters.pop(self._layout.current.number, None)
 
     @property
     def nbytes(self) -> int:
@@ -155,37 +159,48 @@ class _Front:
             self._left -= len(now)
 
 
+@dataclass(kw_only=True, slots=True)
+class _Generation:
+    """Keys behind a filter of their own, up to a number that does not change."""
+
+    words: npt.NDArray[np.uint64]
+    held: Keys
+    used: int = 0
+    """So many of `held` are keys. Changes after them: other threads look meanwhile."""
+
+
 class _Filter:
     """A table's keys behind a Bloom filter that grows by generations, each twice the former one."""
 
     def __init__(self, keys: Keys) -> None:
-        self._generations: list[tuple[npt.NDArray[np.uint64], Keys]] = []
-        self._capacity = 0
-        self._left = 0
+        self._generations: list[_Generation] = []
         self.add(keys)
 
     @property
     def nbytes(self) -> int:
-        return sum(words.nbytes + keys.nbytes for words, keys in self._generations)
+        return sum(one.words.nbytes + one.held.nbytes for one in self._generations)
 
     def add(self, keys: Keys) -> None:
         while len(keys):
-            if not self._left:
-                self._capacity = self._left = max(_FIRST_KEYS, 2 * self._capacity, len(keys))
-                words = np.zeros(bloom.words_for(self._capacity, _BITS_PER_KEY), np.uint64)
-                self._generations.append((words, np.empty(self._capacity, np.uint64)))
-            now, keys = keys[: self._left], keys[self._left :]
-            words, held = self._generations[-1]
-            bloom.add(words, bloom.Probes.of(now))
-            held[self._capacity - self._left :][: len(now)] = now
-            self._left -= len(now)
+            if not self._generations or self._generations[-1].used == len(self._generations[-1].held):
+                self._generations.append(self._next(len(keys)))
+            last = self._generations[-1]
+            now = keys[: len(last.held) - last.used]
+            bloom.add(last.words, bloom.Probes.of(now))
+            last.held[last.used :][: len(now)] = now
+            last.used += len(now)
+            keys = keys[len(now) :]
+
+    def _next(self, least: int) -> _Generation:
+        former = len(self._generations[-1].held) if self._generations else 0
+        size = max(_FIRST_KEYS, 2 * former, least)
+        words = np.zeros(bloom.words_for(size, _BITS_PER_KEY), np.uint64)
+        return _Generation(words=words, held=np.empty(size, np.uint64))
 
     def pieces(self) -> Iterator[Keys]:
         """All of the table's keys, in pieces."""
-        for _, held in self._generations[:-1]:
-            yield held
-        if self._generations:
-            yield self._generations[-1][1][: self._capacity - self._left]
+        for one in tuple(self._generations):
+            yield one.held[: one.used]
 
     def has_id(self, event_id: str) -> bool:
         """Whether a key may be that of an event with this id."""
@@ -197,7 +212,7 @@ class _Filter:
 
     def hits(self, keys: Keys, probes: bloom.Probes) -> Rows:
         """Positions of keys that are in the table; of many, some are perhaps not. `probes` are of `keys`."""
-        found = [bloom.hits(words, probes) for words, _ in self._generations]
+        found = [bloom.hits(one.words, probes) for one in self._generations]
         hits = np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
         if not 0 < len(hits) <= _FEW_HITS:
             return hits

@@ -52,7 +52,7 @@ def rewrite(statement: Tree, parameters: Sequence[Any] | Mapping[str, Any], read
     given = _by_name(parameters)
     changed = tree.copied(statement)
     both = list(zip(tree.selects(statement["node"]), tree.selects(changed["node"]), strict=True))
-    work = _Work(reader, given, _prefix(statement))
+    work = _Work(reader, given, _prefix(statement), ordered=tree.is_ordered(statement))
     root = changed["node"]
     for _, select in both:
         for source in tree.sources(select):
@@ -83,8 +83,9 @@ def _prefix(statement: Tree) -> str:
 class _Work:
     """One statement's changes."""
 
-    def __init__(self, reader: Reader, parameters: Mapping[str, Any], prefix: str) -> None:
+    def __init__(self, reader: Reader, parameters: Mapping[str, Any], prefix: str, *, ordered: bool) -> None:
         self._reader = reader
+        self._ordered = ordered
         self._parameters = parameters
         self._prefix = prefix
         self.relations: dict[str, str] = {}
@@ -131,7 +132,7 @@ class _Work:
 
             self._put(source, token, _of_rows(layout, newest.find(asked, few, first_of), own, columns))
         elif columns or which is not None:
-            self._put(source, token, _relation(few, own, columns, which))
+            self._put(source, token, _relation(few, own, columns, which, ordered=self._ordered))
 
     def _meeting(self, layout: Layout, which: EventFilter) -> Layout:
         """Without the parts in which no event has the id or subject, as far as known; at least one part."""
@@ -182,9 +183,10 @@ def _relation(
     which: EventFilter | None,
     *,
     place: bool = False,
+    ordered: bool = True,
 ) -> str:
     """The events of these parts; of segments those rows that may pass `which`."""
-    select = partial(events, columns=own, paths=columns, place=place)
+    select = partial(events, columns=own, paths=columns, place=place, ordered=ordered)
     if which is None:
         return select(layout)
     found = [(one, parts.rows_of(one, which)) for one in layout.segments]

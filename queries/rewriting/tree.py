@@ -43,6 +43,15 @@ def selects(node: Any, *, shadowed: bool = False) -> Iterator[Tree]:
                 yield from selects(value, shadowed=shadowed)
 
 
+def is_ordered(node: Any) -> bool:
+    """Whether anything in the tree is put in order, limited or made distinct."""
+    if isinstance(node, list):
+        return any(map(is_ordered, node))
+    if not isinstance(node, dict):
+        return False
+    return bool(node.get("modifiers")) or any(map(is_ordered, node.values()))
+
+
 def sources(select: Tree) -> list[From]:
     """The uses of `events` in a SELECT's own FROM whose columns can be told from others'."""
     relations = list(_relations(select["from_table"]))
