@@ -24,7 +24,6 @@ _WELL_FORMED: Final = "[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?"
 _TRACE_ID: Final = re.compile("[0-9a-f]{32}", re.ASCII)
 _NO_TRACE: Final = "0" * 32
 
-
 TRACE: Final = (
     f"CASE WHEN regexp_full_match({_PARENT}, '{_WELL_FORMED}')"
     f" AND substr({_PARENT}, 4, 32) <> '{_NO_TRACE}'"

@@ -77,7 +77,10 @@ class Seen:
     def may_hold(self, fresh: Fresh, event_ids: Sequence[str]) -> bool:
         """Whether a reader's table may hold one of these ids; True where nobody knows. For any thread."""
         one = self._filters.get(fresh.number)
-        return one is None or any(one.has_id(event_id) for event_id in event_ids)
+        # In this order: a table that is gone may have left its number to another one.
+        if one is None or fresh not in self._layout.fresh:
+            return True
+        return any(one.has_id(event_id) for event_id in event_ids)
 
     def extend(self, keys: Keys) -> None:
         """Add what is stored in the current table, before its commit: who sees an event finds its key."""

@@ -256,3 +256,5 @@ def test_a_table_without_an_id_is_passed_over(tmp_path: Path) -> None:
     [fresh] = house.layout.fresh
     assert seen.may_hold(fresh, ["999"])
     assert not any(seen.may_hold(fresh, [str(number)]) for number in range(1000, 1500))
+    former = Fresh(number=fresh.number, first_seq=fresh.first_seq + 1)
+    assert seen.may_hold(former, ["1000"])
