@@ -124,8 +124,20 @@ def _timestamps(column: pa.ChunkedArray, kind: pa.TimestampType) -> Values:
     ending = "" if kind.tz is None else "Z"
     numbers = column.cast(pa.int64()).to_pylist()
     # Few moments come often: those of buckets.
-    texts = {number: _moment(number, per_second, ending) for number in set(numbers) if number is not None}
+    known = {number for number in numbers if number is not None}
+    texts = _plain_moments(known, ending) if kind.unit == "us" else {}
+    texts |= {number: _moment(number, per_second, ending) for number in known - texts.keys()}
     return [texts.get(number) for number in numbers]
+
+
+def _plain_moments(micros: set[int], ending: str) -> dict[int, str]:
+    """Texts of those within the years that are written with four digits, all at once."""
+    plain = np.array([each for each in micros if _LEAST_MICROS <= each < _MOST_MICROS], np.int64)
+    whole = plain % 1_000_000 == 0
+    seconds = np.datetime_as_string((plain[whole] // 1_000_000).astype("datetime64[s]"))
+    parts = np.datetime_as_string(plain[~whole].astype("datetime64[us]"))
+    numbers = [*plain[whole].tolist(), *plain[~whole].tolist()]
+    return {number: text + ending for number, text in zip(numbers, [*seconds, *parts], strict=True)}
 
 
 def _moment(number: int, per_second: int, ending: str) -> str:
