@@ -37,14 +37,15 @@ class Reader:
 
     def __init__(
         self,
-        instance: Instance,
         cursor: duckdb.DuckDBPyConnection,
         layout: Layout,
         last_seq: int,
         *,
         limit_s: float,
+        may_hold: Callable[[Fresh, Sequence[str]], bool],
     ) -> None:
-        self._instance = instance
+        self.may_hold = may_hold
+        """Whether a table of fresh events may hold one of these ids; True where nobody knows."""
         self.cursor = cursor
         """In a read-only transaction."""
         self.layout = layout
@@ -52,10 +53,6 @@ class Reader:
         """Of the newest event, 0 where there is none."""
         self.deadline = time.monotonic() + limit_s
         self._limit_s = limit_s
-
-    def may_hold(self, fresh: Fresh, event_ids: Sequence[str]) -> bool:
-        """Whether a table of fresh events may hold one of these ids; True where nobody knows."""
-        return self._instance.may_hold(fresh, event_ids)
 
     def arrow(self, sql: str, parameters: Parameters = ()) -> pa.Table:
         """The result as an Arrow table. Raises Unavailable where time or memory run out."""
@@ -134,7 +131,7 @@ class Archive:
         with self._use() as instance:
             cursor = instance.connection.cursor()
             with readable_errors(limit), instance.snapshot(cursor) as (layout, last_seq):
-                reader = Reader(instance, cursor, layout, last_seq, limit_s=limit)
+                reader = Reader(cursor, layout, last_seq, limit_s=limit, may_hold=instance.may_hold)
 
                 def stop() -> float:
                     # Again and again: one interrupt may fall between two statements.

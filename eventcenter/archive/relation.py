@@ -44,6 +44,8 @@ TRACE_TEXT: Final = f"""replace(CAST(trace AS VARCHAR), '-', '') || '-' || CASE 
 EXTENSIONS: Final = f"""CASE WHEN trace IS NULL THEN extensions
     ELSE replace(extended, {TRACE_MARK}, {TRACE_TEXT}) END"""
 
+_AS_NUMBERS: Final = {"id": ID, "extensions": EXTENSIONS}
+
 Want = Literal["text", "DOUBLE", "BIGINT", "TRY_DOUBLE", "TRY_BIGINT"]
 """What a payload path is asked for: what `data->>path` gives, that text cast, or that text TRY_CAST."""
 
@@ -75,7 +77,7 @@ def settled(segment: Segment, name: str) -> str:
     if name == "time_text":
         return TIME_TEXT
     if segment.form >= FORM_OF_UUIDS:
-        return {"id": ID, "extensions": EXTENSIONS}.get(name, name)
+        return _AS_NUMBERS.get(name, name)
     return name
 
 
@@ -95,7 +97,7 @@ def events(
     `rows`: of segments only these (segment number → row numbers), with all of the fresh events.
     `subject`: what all of the segments' `rows` have, so that it need not be read.
     `place`: also the columns `part` (segment number, NULL for fresh) and `row`.
-    `ordered`: False where nobody puts ORDER BY or LIMIT over it, which makes single rows cheaper.
+    `ordered`: False where nobody puts ORDER BY, LIMIT or a sample over it, which makes single rows cheaper.
     """
     branches = []
     for segment in layout.segments:
@@ -133,8 +135,8 @@ def pointer(keys: Iterable[str]) -> str:
 
 
 def _is_row(rows: Sequence[int], *, ordered: bool) -> str:
-    # One row is joined as well: `rowid = 1` below ORDER BY and LIMIT is an internal error of DuckDB 2.0, and
-    # that closes the whole archive.
+    # One row is joined as well: `rowid = 1` below ORDER BY with LIMIT, or a sample of rows, is an internal
+    # error of DuckDB 2.0, and that closes the whole archive.
     if len(rows) == 1 and not ordered:
         return f"rowid = {int(rows[0])}"
     # A list written out makes the engine scan; a join with it reads these rows only. As one text, since each

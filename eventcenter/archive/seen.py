@@ -47,7 +47,10 @@ class Seen:
         self._read_fresh(connection)
 
     def follow(self, connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
-        """Take over another layout; only tables that are new are read."""
+        """Take over another layout; only tables that are new, or in doubt, are read."""
+        # The current table is read last: when it is there, all are.
+        if layout is self._layout and layout.current.number in self._filters:
+            return
         self._layout = layout
         self._read_fresh(connection)
 

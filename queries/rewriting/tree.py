@@ -10,6 +10,7 @@ import msgspec
 from eventcenter.archive.syntax import NotParsed, Tree, parse, write
 
 _PLACES: Final = ("query_location", "query_location_length", "named_param_map")
+_CUTS: Final = ("modifiers", "sample")
 _OTHERS: Final = frozenset({"subquery", "type_expr"})
 OWN: Final = ("select_list", "where_clause", "group_expressions", "having", "qualify", "modifiers")
 """Members of a SELECT that hold its expressions."""
@@ -44,12 +45,12 @@ def selects(node: Any, *, shadowed: bool = False) -> Iterator[Tree]:
 
 
 def is_ordered(node: Any) -> bool:
-    """Whether anything in the tree is put in order, limited or made distinct."""
+    """Whether anything in the tree is put in order, limited, made distinct or sampled."""
     if isinstance(node, list):
         return any(map(is_ordered, node))
     if not isinstance(node, dict):
         return False
-    return bool(node.get("modifiers")) or any(map(is_ordered, node.values()))
+    return any(node.get(each) for each in _CUTS) or any(map(is_ordered, node.values()))
 
 
 def sources(select: Tree) -> list[From]:

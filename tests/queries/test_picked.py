@@ -243,3 +243,39 @@ def test_an_id_is_looked_for_in_the_fresh_tables_that_may_hold_it(filling: Filli
             assert other is not None
             assert other.count("main.fresh_") == 1
             assert reader.rows(other, {"p": f"{table}-49"}) == [{"id": f"{table}-49"}]
+
+
+def test_a_single_row_is_read_in_every_shape_of_statement(
+    filling: Filling, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`rowid =` below what the engine reads late would be an internal error, and close the archive."""
+    # So few events would be looked through.
+    monkeypatch.setattr(sys.modules["queries.rewriting.rewrite"], "_EVENTS_PER_ROW", 1)
+    filling.add([filling.event(id=f"e-{number}", type=f"t{number % 3}") for number in range(3000)])
+    archive = filling.archives.tenant(TENANT)
+    archive.rotate()
+    with archive.upkeep():
+        work = settle.Work(parts=Layout(fresh=archive.layout().fresh[:1], segments=()))
+        settle.do(archive, lambda: Scratch(tmp_path / "s", memory_bytes=64 << 20), work)
+    one = "FROM events WHERE id = 'e-77'"
+    plain = [f"SELECT * {one}", f"SELECT max(seq), arg_max(type, seq) {one}"]
+    plain += [
+        f"SELECT * {one} QUALIFY row_number() OVER (PARTITION BY type ORDER BY seq DESC) <= 1",
+        f"SELECT 1 WHERE EXISTS (SELECT * {one})",
+        f"SELECT (SELECT type {one})",
+        f"WITH c AS (SELECT * {one}) SELECT a.* FROM c a JOIN c b USING (seq)",
+        f"SELECT list(type ORDER BY seq) {one}",
+    ]
+    cut = [
+        f"SELECT * {one} LIMIT 1",
+        f"(SELECT * {one}) ORDER BY 1 LIMIT 1",
+        f"SELECT DISTINCT ON (type) * {one}",
+        f"SELECT * FROM (SELECT * {one}) q USING SAMPLE 100% (bernoulli)",
+    ]
+    for sql in (*plain, *cut):
+        with archive.reader() as reader:
+            other = rewrite(check(sql).tree, {}, reader).sql
+            assert other is not None, sql
+            assert ("rowid = " in other) == (sql in plain), sql
+            assert len(reader.rows(other)) == 1, sql
+    assert archive.last_seq() == 3000
