@@ -87,17 +87,29 @@ def readable_errors(limit_s: float) -> Iterator[None]:
             rule=f"at most {limit_s:g} s (EVENTCENTER_QUERY_TIMEOUT_S)",
             remedy="narrow the time range or add a filter on type, source or bus",
         ) from error
-    except duckdb.FatalException as error:
-        raise Unavailable(
-            "The archive has to be opened again after an error.",
-            remedy="try again in a moment; if it lasts, see the server's log: the disk may be full",
-        ) from error
     except duckdb.OutOfMemoryException as error:
         raise Unavailable(
             "The query needs more memory than the archive may use.",
             rule="EVENTCENTER_ARCHIVE_MEMORY_BYTES, shared by the open archives",
             remedy="narrow the time range or add a filter on type, source or bus",
         ) from error
+    except duckdb.Error as error:
+        if not _is_final(error):
+            raise
+        raise Unavailable(
+            "The archive has to be opened again after an error.",
+            remedy="try again in a moment; if it lasts, see the server's log: the disk may be full",
+        ) from error
+
+
+def _is_final(error: BaseException) -> bool:
+    """Whether the engine wants to be opened anew after this.
+
+    It has a class for that of its own, but of an attached file, which the main file is, only a text says so.
+    """
+    if isinstance(error, duckdb.IOException):
+        return "has been invalidated" in str(error)
+    return isinstance(error, duckdb.FatalException)
 
 
 class Archive:
@@ -373,7 +385,7 @@ class Archive:
         try:
             yield instance
         except Exception as error:
-            if isinstance(error.__cause__ or error, duckdb.FatalException):
+            if _is_final(error.__cause__ or error):
                 self._is_invalid = True
             raise
         finally:

@@ -1,5 +1,6 @@
 """A disk that is really full: 507, nothing acknowledged is lost, and it heals by itself."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -7,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
+from tests.queries.filling import TENANT, Filling
 from tests.support.product import Product, wait_until
 
 MIB = 1 << 20
@@ -34,6 +37,15 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def fill(path: Path, size: int) -> None:
     with path.open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, size)
+
+
+def fill_up(path: Path) -> None:
+    """Take all that is left, also what somebody else takes or gives back meanwhile."""
+    with path.open("ab") as file, contextlib.suppress(OSError):
+        while True:
+            os.write(file.fileno(), bytes(MIB))
+    disk = os.statvfs(path)
+    assert disk.f_bavail * disk.f_frsize < MIB
 
 
 def lines(first: int, count: int) -> bytes:
@@ -73,8 +85,7 @@ def test_a_full_disk_refuses_loses_nothing_and_heals(small_disk: Path) -> None:
         )
 
         # Not a byte is left, not even for the loader.
-        disk = os.statvfs(small_disk)
-        fill(small_disk / "last", disk.f_bavail * disk.f_frsize)
+        fill_up(small_disk / "last")
         assert product.post("default", lines(10**7, 1), writer, NDJSON)[0] == 507
         (small_disk / "last").unlink()
         (small_disk / "ballast").unlink()
@@ -91,6 +102,23 @@ def test_a_full_disk_refuses_loses_nothing_and_heals(small_disk: Path) -> None:
         )
         again = product.post("default", lines(10**8 + 1, 5), writer, NDJSON, "?wait=archived")
         assert again[1]["stored"] == 5
+
+
+def test_an_archive_whose_checkpoint_failed_is_opened_anew(small_disk: Path) -> None:
+    """By the next who asks, not after a restart; the engine says so in an error of another class."""
+    filling = Filling(small_disk)
+    archive = filling.archives.tenant(TENANT)
+    for _ in range(20):
+        filling.add([filling.event(json.dumps(os.urandom(100).hex())) for _ in range(100)])
+    fill_up(small_disk / "ballast")
+    with pytest.raises(duckdb.IOException, match="invalidated"):
+        archive.checkpoint()
+    # It answers also while the disk is still full.
+    assert archive.query("SELECT count(*) AS n FROM events") == [{"n": 2_000}]
+    (small_disk / "ballast").unlink()
+    filling.add([filling.event()])
+    assert archive.query("SELECT count(*) AS n FROM events") == [{"n": 2_001}]
+    filling.archives.close()
 
 
 def _post_until_refused(product: Product, token: str, first: int) -> int:
