@@ -1,10 +1,9 @@
 """The main job through real processes: events in, seen at once, to the byte, and a signed message out."""
 
 import json
-import statistics
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 
@@ -51,19 +50,17 @@ def lines(*events: dict[str, object]) -> bytes:
     return "".join(json.dumps(each) + "\n" for each in events).encode()
 
 
+def _is_seen(place: Place, path: str) -> bool:
+    return bool(done(place.product, "GET", path, place.admin)["events"])
+
+
 def test_an_event_is_seen_at_once(place: Place) -> None:
-    """The promise is 200 ms at low load; a busy machine gets a second."""
-    took: list[float] = []
+    """The promise of 200 ms is measured by `python -m tests.bench report visible`; here it is seen at all."""
     for number in range(20):
         sent = lines(event(f"quick-{number}"))
         done(place.product, "POST", POSTS, place.admin, sent, ingest=True, content_type=NDJSON)
-        answered = time.perf_counter()
-        while not done(place.product, "GET", f"/v1/events?id=quick-{number}", place.admin)["events"]:
-            assert time.perf_counter() - answered < 20
-        took.append(time.perf_counter() - answered)
-    median = statistics.median(took)
-    print(f"from the answer until seen: median {median * 1000:.0f} ms, most {max(took) * 1000:.0f} ms")
-    assert median < 1
+        path = f"/v1/events?id=quick-{number}"
+        wait_until(partial(_is_seen, place, path), 20)
 
 
 def test_a_rule_speaks_through_the_robot(place: Place, sides: Sides) -> None:

@@ -12,6 +12,7 @@ from tests.bench.queries import fresh, queries
 from tests.bench.single import single
 from tests.bench.steady import steady
 from tests.bench.tenants import tenants
+from tests.bench.visible import visible
 
 MEASURES: Mapping[str, Callable[[Path], list[Figure]]] = {
     "mixed": partial(sustained, "mixed"),
@@ -21,6 +22,7 @@ MEASURES: Mapping[str, Callable[[Path], list[Figure]]] = {
     "bursts-uniform": partial(bursts, "uniform"),
     "chdb": against_chdb,
     "single": single,
+    "visible": visible,
     "steady": steady,
     "flat": flat,
     "queries": queries,

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import msgspec
 
-from tests.support.product import Product, request, wait_until
+from tests.support.product import WAITING, Product, wait_until
 
 _PATIENCE_S = 600.0
 _LEAST_RATE = 5_000
@@ -19,7 +19,6 @@ _RESTING = 0.2
 """Share of a processor below which the server does nothing but look for work."""
 _REST_S = 13.0
 """Longer than the pause after which the server settles what it was loading last."""
-WAITING = "eventcenter_fresh_events"
 BEHIND = "eventcenter_settling_behind_seconds"
 STEPS = "eventcenter_settling_steps_total"
 
@@ -46,16 +45,6 @@ class Stand(Product):
         status, answer = self.api("GET", "/v1/status", self.viewer)
         assert status == 200, answer
         return int(answer["events"])
-
-    def gauges(self) -> dict[str, float]:
-        """The server's metrics by name, summed over their labels."""
-        found: dict[str, float] = {}
-        for line in str(request(self.settings.api_port, "GET", "/metrics")[1]).splitlines():
-            if not line.startswith("#"):
-                name, _, value = line.rpartition(" ")
-                name = name.partition("{")[0]
-                found[name] = found.get(name, 0.0) + float(value)
-        return found
 
     def wait_archived(self, events: int) -> None:
         """Wait until the tenant's archive holds so many."""

@@ -17,8 +17,9 @@ from tests.bench.ingest import post
 from tests.bench.memory import Memory
 from tests.bench.queries import questions
 from tests.bench.senders import stream
-from tests.bench.stand import BEHIND, WAITING, Client, Stand
+from tests.bench.stand import BEHIND, Client, Stand
 from tests.bench.suite import Question, label
+from tests.support.product import WAITING
 
 _BETWEEN_QUESTIONS_S = 1.0
 _COMPARED_ROUNDS = 4

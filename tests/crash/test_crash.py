@@ -23,7 +23,7 @@ import pytest
 from eventcenter.archive import Archives, examine
 from eventcenter.backup import contents
 from eventcenter.testing.robot import Robot, RobotConfig, run_robot
-from tests.support.product import Product, wait_until
+from tests.support.product import WAITING, Product, wait_until
 
 ROBOT = "c" * 64
 SECRET = "SEC" + "c" * 61
@@ -240,8 +240,13 @@ def _ids(product: Product, reader: str, bus: str) -> list[str]:
 
 def _check_parts(product: Product, kills: int) -> None:
     """Counts, roll-ups, segments and indexes agree, settling took place, and finished backups are whole."""
+
+    def settled() -> bool:
+        written = any(product.settings.tenants_dir.glob("*/segments/*.index"))
+        return written and product.gauges().get(WAITING) == 0
+
     # Under the clients' load it may not have had its turn yet.
-    wait_until(lambda: any(product.settings.tenants_dir.glob("*/segments/*.index")), 60, "nothing is settled")
+    wait_until(settled, 120, lambda: f"nothing is settled: {product.gauges()}")
     product.stop("server")
     archives = Archives(product.settings.tenants_dir, fresh_events=SETTLED)
     try:

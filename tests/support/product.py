@@ -23,6 +23,8 @@ from eventcenter.store.secrets import SecretBox
 from eventcenter.store.sql import select
 
 _READY_S = 60.0
+WAITING = "eventcenter_fresh_events"
+"""How many events are to be settled, of the archives that the settler has looked at."""
 
 
 def free_port() -> int:
@@ -190,6 +192,16 @@ class Product:
             body=None if body is None else json.dumps(body).encode(),
             headers={"authorization": f"Bearer {token}", "content-type": "application/json"},
         )
+
+    def gauges(self) -> dict[str, float]:
+        """The server's metrics by name, summed over their labels."""
+        found: dict[str, float] = {}
+        for line in str(request(self.settings.api_port, "GET", "/metrics")[1]).splitlines():
+            if not line.startswith("#"):
+                name, _, value = line.rpartition(" ")
+                name = name.partition("{")[0]
+                found[name] = found.get(name, 0.0) + float(value)
+        return found
 
     def close(self) -> None:
         """Kill what runs."""
