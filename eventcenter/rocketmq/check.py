@@ -3,7 +3,7 @@
 import contextlib
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from eventcenter.rocketmq.address import PROXY_PORT, Address
 from eventcenter.rocketmq.calls import Calls, Identity, raised
 from eventcenter.rocketmq.refusals import OK, of_status
 from eventcenter.rocketmq.remoting import asked_of
-from eventcenter.rocketmq.server import Group, Options, Server
+from eventcenter.rocketmq.server import Group, Options, Server, Subscription
 from eventcenter.rocketmq.stubs import grpc
 
 _TIMEOUT_S = 3.0
@@ -84,11 +84,8 @@ def _examine(calls: Calls, group: Group, options: Options, tell: Tell) -> None:
         if problem is None:
             there.append(subscription)
         tell(Finding(topic=subscription.topic, problem=problem))
-    if not there:
-        return
     # A group may read a topic, or not: those that are not there would hide what it says.
-    read = Group(name=group.name, subscriptions=tuple(there))
-    tell(Finding(topic=None, problem=_problem_of(lambda: _join(calls, read, options))))
+    tell(Finding(topic=None, problem=_problem_of(lambda: _join(calls, there, options))))
 
 
 def _problem_of(call: Callable[[], object]) -> EventCenterError | None:
@@ -101,17 +98,17 @@ def _problem_of(call: Callable[[], object]) -> EventCenterError | None:
     return None
 
 
-def _join(calls: Calls, group: Group, options: Options) -> None:
-    with _settled(calls, group, options):
+def _join(calls: Calls, subscriptions: Sequence[Subscription], options: Options) -> None:
+    with _settled(calls, subscriptions, options):
         calls.heartbeat(options.request_s)
     with contextlib.suppress(EventCenterError):
         calls.goodbye(options.request_s)
 
 
 @contextlib.contextmanager
-def _settled(calls: Calls, group: Group, options: Options) -> Iterator[None]:
+def _settled(calls: Calls, subscriptions: Sequence[Subscription], options: Options) -> Iterator[None]:
     """A telemetry stream whose settings the proxy took."""
-    settings = calls.settings(group.subscriptions, request_s=options.request_s, poll_s=options.poll_s)
+    settings = calls.settings(subscriptions, request_s=options.request_s, poll_s=options.poll_s)
     about = calls.about()
     stream: Any = calls.telemetry(settings, 4 * options.request_s)
     try:

@@ -93,6 +93,8 @@ def test_what_is_missing_is_told_with_the_command_that_makes_it(there: Stand, ro
     assert at in told["topic", "gone"]["problem"]["remedy"]
     command = f"mqadmin updateSubGroup -n {rocketmq.nameserver} -c DefaultCluster -g absent"
     assert told["group", "absent"]["command"] == command
+    found = tried(there, {**body, "group": "absent", "topics": [{"topic": "gone", "bus": "default"}]})
+    assert {one["what"] for one in found["findings"] if one["command"]} == {"topic", "group"}
     nothing = {"topic": "nothing*", "bus": "default", "is_pattern": True}
     found = tried(there, {**body, "topics": [nothing]})
     assert not found["ok"]

@@ -23,7 +23,7 @@ from eventcenter.errors import (
     UnsupportedMediaType,
 )
 from eventcenter.rocketmq.address import Address
-from eventcenter.rocketmq.check import check
+from eventcenter.rocketmq.check import Finding, check, examine
 from eventcenter.rocketmq.server import Credentials, Group, Options, Server, Subscription, Tls
 from eventcenter.rocketmq.stubs import definition
 from tests.rocketmq.standin import Proxy
@@ -148,6 +148,13 @@ def test_a_missing_group(proxy: Proxy) -> None:
     error = failure(of(proxy), Group(name="other", subscriptions=GROUP.subscriptions))
     assert isinstance(error, NotFound)
     assert "mqadmin updateSubGroup -n NAMESERVER:9876 -c CLUSTER -g other" in str(error)
+
+
+def test_a_missing_group_is_told_beside_a_missing_topic(proxy: Proxy) -> None:
+    found: list[Finding] = []
+    other = Group(name="other", subscriptions=(Subscription(topic="other"),))
+    examine(of(proxy), other, found.append, options=QUICK)
+    assert [(one.topic, type(one.problem)) for one in found] == [("other", NotFound), (None, NotFound)]
 
 
 @pytest.mark.parametrize("answer", [definition.UNAUTHORIZED, grpc.StatusCode.UNAUTHENTICATED])
