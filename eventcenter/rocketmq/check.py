@@ -20,7 +20,7 @@ _TIMEOUT_S = 3.0
 _TRUST = "give the certificate of the authority that signed the proxy's, or none where a public one did"
 _PROXY = (
     f"give a proxy's host and its grpcServerPort, {PROXY_PORT} by default; "
-    "where there is none, start one: mqproxy -n NAMESERVER:9876"
+    "where there is none, upgrade brokers of RocketMQ 4 to 5, and start one: mqproxy -n NAMESERVER:9876"
 )
 
 

@@ -59,7 +59,7 @@ def of_status(code: int, message: str, about: About) -> EventCenterError:
         return NotFound(
             f"RocketMQ has no topic {about.topic}.",
             value=about.topic,
-            rule="a topic exists before it is read; proxies make none",
+            rule="a topic exists before it is read; proxies make none, and see a new one within 20 seconds",
             remedy=f"check the name and the namespace, or make it: {topic_command(about.topic or 'TOPIC')}",
         )
     said = _said(message)
@@ -136,7 +136,7 @@ def _no_group(about: About) -> EventCenterError:
     return NotFound(
         f"RocketMQ has no consumer group {about.group}.",
         value=about.group,
-        rule="a consumer group exists before a client joins it; proxies make none",
+        rule="a consumer group exists before a client joins it; proxies see none at brokers of RocketMQ 4",
         remedy=f"make it: {group_command(about.group or 'GROUP')}",
     )
 

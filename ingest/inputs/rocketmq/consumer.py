@@ -11,6 +11,7 @@ from eventcenter.clock import Clock, SystemClock
 from eventcenter.errors import EventCenterError, NotFound, Unavailable
 from eventcenter.rocketmq.address import Address
 from eventcenter.rocketmq.calls import Calls, Identity
+from eventcenter.rocketmq.check import diagnosed
 from eventcenter.rocketmq.server import Group, Options, Server, Subscription
 from eventcenter.rocketmq.stubs import definition
 from ingest.inputs.rocketmq.receiver import Counts, Receiver, Reject, Store
@@ -168,7 +169,10 @@ class Consumer:
                 continue
             self._seed = seed
             return _readable(queues, subscription, addresses[seed])
-        raise failures[0]
+        if self._receivers or self._ended.is_set():
+            raise failures[0]
+        # It never received: perhaps this is no proxy's address. Sockets tell, gRPC does not.
+        raise diagnosed(self._server, addresses[self._seed]) or failures[0]
 
     def _begin(self, source: _Source, queue: Any, subscription: Subscription) -> None:
         session = self._sessions.get(source.address)
