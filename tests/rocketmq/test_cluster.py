@@ -27,6 +27,8 @@ def test_messages_come_through_it(tmp_path: Path) -> None:
         assert "mqproxy -n NAMESERVER:9876" in (refused.value.remedy or "")
         server = Server.at(broker.endpoint)
         check(server, GROUP)
+        # By the broker's autoCreateSubscriptionGroup, which is on unless it is turned off.
+        check(server, Group(name="made-by-asking", subscriptions=GROUP.subscriptions))
         inbox = Inbox()
         consumer = Consumer(server, GROUP, store=inbox.store, reject=inbox.reject)
         consumer.start()

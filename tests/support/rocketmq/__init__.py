@@ -5,7 +5,7 @@ standard library is used, so that it also runs where Event Center is not install
 """
 
 from tests.support.rocketmq.broker import Broker, Failed, Kind, Ports, running
-from tests.support.rocketmq.jars import VERSION, Unavailable, fetch, fetch_java_client, java, javac
+from tests.support.rocketmq.jars import VERSION, Unavailable, fetch, fetch_java_client, fetch_old, java, javac
 from tests.support.rocketmq.remoting import Answer, Refused, ask
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "ask",
     "fetch",
     "fetch_java_client",
+    "fetch_old",
     "java",
     "javac",
     "running",

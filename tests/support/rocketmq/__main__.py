@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from tests.support.rocketmq.broker import Broker, Failed, Ports
-from tests.support.rocketmq.jars import VERSION, Unavailable, fetch, fetch_java_client, library
+from tests.support.rocketmq.jars import VERSION, Unavailable, fetch, fetch_java_client, fetch_old, library
 
 _FOLDER = Path(".rocketmq")
 
@@ -17,9 +17,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start it in the background")
     down = commands.add_parser("down", help="stop it and remove its messages")
-    commands.add_parser(
-        "fetch", help="fetch the jars, which `up` does too, and those of the tests' Java client"
-    )
+    commands.add_parser("fetch", help="fetch the jars, which `up` does too, and those that only tests need")
     for command in (up, down):
         command.add_argument("--folder", type=Path, default=_FOLDER, help="where it keeps everything")
     for port in fields(Ports):
@@ -34,7 +32,7 @@ def main() -> int:
         elif given.command == "down":
             _down(given.folder)
         else:
-            print(fetch(), fetch_java_client(), sep="\n")
+            print(fetch(), fetch_old(), fetch_java_client(), sep="\n")
     except (Unavailable, Failed) as error:
         print(error, file=sys.stderr)
         return 1

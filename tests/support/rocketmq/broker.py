@@ -74,6 +74,7 @@ class Broker:
     """A NameServer, and a proxy with its broker inside, that keep everything in `folder`.
 
     In mode `cluster` the broker is a process of its own that knows of no proxy, with the proxy before it.
+    With `old`, NameServer and broker are those of a RocketMQ 4; the proxy is not.
     With an `account` the proxy asks for its access key and secret key.
 
     Each process holds a lock on its log as long as it lives. So whoever knows the folder knows what runs, and
@@ -81,12 +82,19 @@ class Broker:
     """
 
     def __init__(
-        self, folder: Path, ports: Ports, *, mode: Mode = "local", account: tuple[str, str] | None = None
+        self,
+        folder: Path,
+        ports: Ports,
+        *,
+        mode: Mode = "local",
+        account: tuple[str, str] | None = None,
+        old: bool = False,
     ) -> None:
         self.folder = folder.absolute()
         self.ports = ports
         self.mode = mode
         self.account = account
+        self.old = old
         self._pids: dict[str, int] = {}
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -131,6 +139,7 @@ class Broker:
         Where that raises Unavailable or Failed, nothing that was started runs on.
         """
         library, java = jars.fetch(), jars.java()
+        behind = jars.fetch_old() if self.old else library
         before = self.alive
         if not before and (taken := self.ports.taken()):
             raise Failed(f"somebody listens already on {', '.join(map(str, taken))}: choose other ports")
@@ -138,8 +147,8 @@ class Broker:
         end = time.monotonic() + timeout_s
         try:
             commands = {
-                "nameserver": self._nameserver(java, library),
-                "broker": self._broker(java, library),
+                "nameserver": self._nameserver(java, behind),
+                "broker": self._broker(java, behind),
                 "proxy": self._proxy(java, library),
             }
             if self.mode == "cluster":
@@ -242,14 +251,16 @@ class Broker:
             ),
         )
         # In place of the files in the jars, which write a score of logs of up to 100 MB each.
-        self._write(
-            "logback.xml",
+        logback = (
             '<configuration><appender name="out" class="ch.qos.logback.core.ConsoleAppender"><encoder>'
             "<pattern>%d %p %t - %m%n</pattern></encoder></appender>"
             # This one finds nothing to do every half minute, and warns of it.
             '<logger name="RocketmqTransaction" level="ERROR"/>'
-            '<root level="WARN"><appender-ref ref="out"/></root></configuration>',
+            '<root level="WARN"><appender-ref ref="out"/></root></configuration>'
         )
+        # RocketMQ 4 takes the other two, and does not start without.
+        for name in ("logback.xml", "logback_namesrv.xml", "logback_broker.xml"):
+            self._write(name, logback)
 
     def _accounts(self) -> dict[str, Any]:
         """Where the accounts are kept, and the first of them."""
@@ -406,9 +417,10 @@ def running(
     timeout_s: float = _READY_S,
     mode: Mode = "local",
     account: tuple[str, str] | None = None,
+    old: bool = False,
 ) -> Iterator[Broker]:
     """One on free ports that is gone afterwards, also where this process is killed and cannot see to it."""
-    broker = Broker(folder, Ports.free(), mode=mode, account=account)
+    broker = Broker(folder, Ports.free(), mode=mode, account=account, old=old)
     guard = subprocess.Popen(
         [
             "sh",

@@ -5,9 +5,12 @@ import hashlib
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 VERSION = "5.5.0"
+OLD_VERSION = "4.9.7"
+"""Of a RocketMQ that has no proxy."""
 _POM = Path(__file__).with_name("pom.xml")
 _JAVA_POM = Path(__file__).parents[2] / "rocketmq" / "java" / "pom.xml"
 _PATIENCE_S = 600
@@ -39,7 +42,17 @@ def library() -> Path:
 
 def fetch() -> Path:
     """The folder of RocketMQ's jars, filled by Maven if it is not there; raises Unavailable."""
-    return _fetched(library(), _POM)
+    return _fetched(library(), _POM, f"-Drocketmq.version={VERSION}", "-Drocketmq.server=rocketmq-proxy")
+
+
+def fetch_old() -> Path:
+    """The same for the jars of a RocketMQ 4."""
+    return _fetched(
+        _cached(f"rocketmq-{OLD_VERSION}"),
+        _POM,
+        f"-Drocketmq.version={OLD_VERSION}",
+        "-Drocketmq.server=rocketmq-broker",
+    )
 
 
 def fetch_java_client() -> Path:
@@ -53,7 +66,7 @@ def _cached(name: str) -> Path:
     return cache / "eventcenter" / name
 
 
-def _fetched(folder: Path, pom: Path) -> Path:
+def _fetched(folder: Path, pom: Path, *properties: str) -> Path:
     """The folder, filled with the pom's jars.
 
     It takes its name only when it is complete, and of several processes only one fetches.
@@ -70,19 +83,19 @@ def _fetched(folder: Path, pom: Path) -> Path:
         if not folder.is_dir():
             unfinished = folder.with_name(folder.name + ".unfinished")
             shutil.rmtree(unfinished, ignore_errors=True)
-            _copy(maven, pom, unfinished)
+            _copy(maven, pom, properties, unfinished)
             unfinished.rename(folder)
     return folder
 
 
-def _copy(maven: str, pom: Path, into: Path) -> None:
+def _copy(maven: str, pom: Path, properties: Sequence[str], into: Path) -> None:
     command = [
         maven,
         "--quiet",
         "--batch-mode",
         "--strict-checksums",
         f"--file={pom}",
-        f"-Drocketmq.version={VERSION}",
+        *properties,
         "dependency:copy-dependencies",
         "-DincludeScope=runtime",
         f"-DoutputDirectory={into}",
