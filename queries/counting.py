@@ -32,7 +32,10 @@ def top(reader: Reader, which: EventFilter, by: By, limit: int) -> list[tuple[st
 def series(
     reader: Reader, which: EventFilter, by: By | None, buckets: Buckets, most: int
 ) -> tuple[Series, ...]:
-    """Complete series of the `most` most frequent values of `by`, and one of all others."""
+    """Complete series of the `most` most frequent values of `by`, and one of all others.
+
+    `which` may be without an end of the range where no event that passes lies beyond that of `buckets`.
+    """
     counting = _counting(reader, which, by, buckets)
     names: dict[str | None, int] = {None: 0} if by is None else {}
     columns = []
@@ -94,9 +97,9 @@ def _ends(reader: Reader, which: EventFilter, stretch: Stretch) -> Stretch:
 
 
 def _ends_in(reader: Reader, layout: Layout, which: EventFilter, stretch: Stretch) -> Stretch:
-    statement = Statement.over(layout, which)
-    statement.where_micros(which.time_field, stretch)
     moment = f"epoch_us({time_column(which.time_field)})"
+    statement = Statement.over(layout, which, read=moment)
+    statement.where_micros(which.time_field, stretch)
     [row] = reader.rows(*statement.select(f"min({moment}) AS first, max({moment}) AS last"))
     return row["first"], row["last"]
 

@@ -20,7 +20,7 @@ from queries.histogram import MAX_TOP, Histogram, choose_buckets
 from queries.place import Place
 from queries.rejects import Reject, RejectPage, visible
 from queries.request import By, EventFilter, SearchRequest, SearchResult, check_limit
-from queries.search import payload_paths
+from queries.search import is_counted, payload_paths
 from queries.statements import STATEMENTS
 from queries.stretches import nearest
 
@@ -144,9 +144,11 @@ class Queries:
         with self._asked(tenant_id, which).reader() as reader:
             from_, to = self._range(reader, which)
             buckets = choose_buckets(from_, to, step)
-            series = counting.series(
-                reader, replace(which, from_=from_, to=to), None if by == "none" else by, buckets, top
-            )
+            # All that was received lies between ends that were taken from it: to compare each costs as much
+            # as to count it. Where counts tell, they want to know the range.
+            bounded = is_counted(which) or which.time_field != "received_at"
+            asked = replace(which, from_=from_, to=to) if bounded else which
+            series = counting.series(reader, asked, None if by == "none" else by, buckets, top)
         return Histogram(buckets=buckets, series=series)
 
     def top(

@@ -89,12 +89,21 @@ class Statement:
     """Columns that conditions name and that `source` has to have, of paths in `promoted`."""
 
     @classmethod
-    def over(cls, layout: Layout, which: EventFilter, *, columns: Sequence[str] = COLUMNS) -> Self:
-        """The events of these parts that pass, with these columns, `part` and `row`."""
+    def over(cls, layout: Layout, which: EventFilter, *, read: str | None = None) -> Self:
+        """The events of these parts that pass, with `part` and `row`.
+
+        `read`: an expression; with the columns that it and the filter name, instead of all.
+        """
         statement = cls(promoted=promoted_paths(layout))
         statement.where_filter(which)
+        columns = COLUMNS if read is None else statement.columns_with(read)
         statement.source = parts.source(layout, which, columns=columns, paths=statement.tests)
         return statement
+
+    def columns_with(self, expression: str) -> tuple[str, ...]:
+        """The columns that it and the conditions name: the engine plans each that a relation has."""
+        named = _WORD.findall(" ".join([expression, *self.conditions]))
+        return tuple(name for name in COLUMNS if name in named)
 
     def bind(self, value: object) -> str:
         """The placeholder of a value."""
@@ -427,9 +436,8 @@ class Counting(Statement):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of events that `add_events` reads: the engine plans each that a relation has."""
-        named = {*_WORD.findall(" ".join(self.conditions)), self.by, "time", "received_at"}
-        return tuple(name for name in COLUMNS if name in named)
+        """The columns of events that `add_events` reads."""
+        return self.columns_with(f"{self.by} {time_column(self.time_field)}")
 
     def add_all(self) -> None:
         """Everything, whenever it was."""

@@ -19,6 +19,7 @@ from eventcenter.archive import promotion
 from eventcenter.archive.alarm import Alarm
 from eventcenter.archive.instance import Also, Instance
 from eventcenter.archive.manifest import Fresh, Layout, Segment, index_path, segment_path
+from eventcenter.archive.statement import read
 from eventcenter.archive.transaction import transaction
 from eventcenter.durable import sync
 from eventcenter.errors import Unavailable
@@ -57,13 +58,13 @@ class Reader:
     def arrow(self, sql: str, parameters: Parameters = ()) -> pa.Table:
         """The result as an Arrow table. Raises Unavailable where time or memory run out."""
         with readable_errors(self._limit_s):
-            return self.cursor.sql(sql, params=parameters or None).to_arrow_table()
+            return self.cursor.sql(read(sql), params=parameters or None).to_arrow_table()
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
         """The result's rows, times as aware UTC datetimes."""
         with readable_errors(self._limit_s):
             # For few rows: a relation, which Arrow is made from, would plan the statement twice.
-            found = self.cursor.execute(sql, parameters or None)
+            found = self.cursor.execute(read(sql), parameters or None)
             names = [column[0] for column in found.description]
             return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 

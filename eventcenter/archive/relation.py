@@ -30,9 +30,8 @@ COLUMNS: Final = (
 _UTC_FORMS: Final = 10
 """`time_form` of a segment: 1 + digits of the fraction where the text ends in Z, 11 + digits for +00:00."""
 TIME_TEXT: Final = f"""CASE WHEN time_form IS NULL THEN time_text ELSE
-    strftime(time AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S')
-    || CASE (time_form - 1) % {_UTC_FORMS} WHEN 0 THEN '' ELSE
-        '.' || left(strftime(time AT TIME ZONE 'UTC', '%f'), (time_form - 1) % {_UTC_FORMS}) END
+    left(strftime(time AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%f'),
+        CASE time_form % {_UTC_FORMS} WHEN 1 THEN 19 ELSE 20 + (time_form - 1) % {_UTC_FORMS} END)
     || CASE WHEN time_form > {_UTC_FORMS} THEN '+00:00' ELSE 'Z' END END"""
 
 ID: Final = "coalesce(id, CAST(id_uuid AS VARCHAR))"

@@ -11,7 +11,6 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final
 
 import duckdb
@@ -19,6 +18,7 @@ import pyarrow as pa
 
 from eventcenter.archive.alarm import Alarm
 from eventcenter.archive.archive import Reader, readable_errors
+from eventcenter.archive.statement import read
 from eventcenter.errors import InvalidInput, Unavailable
 from eventcenter.priority import give_way
 
@@ -35,8 +35,6 @@ _NOT_EVICTABLE: Final = (
 _MOST_MEMORY: Final = 0.5
 """Part of the memory limit that what cannot be written to disk may take."""
 _SHOWN: Final = 300
-_REMEMBERED: Final = 4096
-"""Characters of a statement that is worth remembering."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +71,7 @@ def select(
 
     Raises NotRun for what the engine refuses, Unavailable when time or memory run out.
     """
-    _check_kind(sql)
+    statement = _select_of(sql)
     cursor = reader.cursor
     for name, table in (tables or {}).items():
         cursor.register(name, table)
@@ -81,7 +79,7 @@ def select(
     try:
         with _explained(limit_s, stopper), stopper:
             # A relation would be bound twice, which takes as long as most questions.
-            cursor.execute(sql, parameters or None)
+            cursor.execute(statement, parameters or None)
             if cursor.description is None:
                 raise NotRun("The statement answers nothing.", rule="exactly one SELECT")
             types = tuple(str(column[1]).strip('"') for column in cursor.description)
@@ -108,23 +106,16 @@ def peek(reader: Reader, sql: str, parameters: Mapping[str, object]) -> list[dic
         raise NotRun("A time lies beyond the year 9999.", rule="times that a program can tell") from error
 
 
-def _check_kind(sql: str) -> None:
-    (_remembered_kind if len(sql) <= _REMEMBERED else _require_select)(sql)
-
-
-def _require_select(sql: str) -> None:
+def _select_of(sql: str) -> duckdb.Statement:
     try:
-        statements = duckdb.extract_statements(sql)
-        fine = len(statements) == 1 and statements[0].type == duckdb.StatementType.SELECT
+        statement = read(sql)
+        fine = statement.type == duckdb.StatementType.SELECT
     # Some kinds of statement have no name in Python and raise what is no error of the engine.
     except Exception as error:
         raise NotRun("The statement cannot be read.", rule="exactly one SELECT") from error
     if not fine:
         raise NotRun("The statement is not allowed.", rule="exactly one SELECT")
-
-
-# A statement's kind hangs on its text alone; what is refused raises and is not remembered.
-_remembered_kind = lru_cache(maxsize=256)(_require_select)
+    return statement
 
 
 def _gathered(stream: pa.RecordBatchReader, most_rows: int, most_bytes: int) -> tuple[pa.Table, bool]:

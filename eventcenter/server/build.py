@@ -125,10 +125,11 @@ class Server:
             store=self.store,
             clock=clock,
             settings=settings,
+            # In the order in which a request looks for its route: what is asked most comes first.
             routers=[
-                accounts_api.router(services),
-                queries.api.router(self.queries),
                 queries.query_api.router(self.sql),
+                queries.api.router(self.queries),
+                accounts_api.router(services),
                 alerts.api.router(self.alerts),
                 retention_api.router(self.retention),
                 ingest.inputs.api.router(self.inputs),

@@ -110,7 +110,8 @@ def columns(select: Tree, source: From) -> list[str] | None:
         if node.get("class") in {"STAR", "POSITIONAL_REFERENCE"}:
             return None
         if node.get("class") == "COLUMN_REF":
-            found.update(each.lower() for each in node["column_names"])
+            names = [each.lower() for each in node["column_names"]]
+            found.update(names[1:] if len(names) == 2 and names[0] == source.alias else names)
     return None if source.alias in found else sorted(found)
 
 

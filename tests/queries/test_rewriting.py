@@ -359,3 +359,22 @@ def test_paths_are_told(made: Made) -> None:
 )
 def test_paths_are_read_as_the_engine_reads_them(path: str, keys: tuple[str, ...] | None) -> None:
     assert parsed(path) == keys
+
+
+@pytest.mark.parametrize(
+    ("sql", "all_of_them"),
+    [
+        ("SELECT e.type FROM events e WHERE e.id = 'x'", False),
+        ("SELECT count(*) FROM events WHERE events.id = 'x'", False),
+        ("SELECT e FROM events e WHERE id = 'x'", True),
+        ("SELECT * FROM events WHERE id = 'x'", True),
+    ],
+)
+def test_only_columns_that_are_named_are_read(made: Made, sql: str, all_of_them: bool) -> None:
+    """The engine plans each column of every part, also one that nobody reads."""
+    with made.filling.archives.tenant(TENANT).reader() as reader:
+        other = rewrite(check(sql).tree, {}, reader)
+    assert other.sql is not None
+    assert ("time_text" in other.sql) == ("extensions" in other.sql) == all_of_them
+    as_written, rewritten, _ = made.answers(sql, {})
+    assert rewritten == as_written
