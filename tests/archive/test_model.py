@@ -1,6 +1,6 @@
 """Random loads, repeats, settling, promotion, reopening and crashes against a plain model in memory.
 
-A run prints its seed; EVENTCENTER_SEED replays it. `make soak` runs MANY of them.
+A run prints its seed; EVENTCENTER_SEED replays it. `make soak` runs many.
 """
 
 import os
@@ -17,11 +17,10 @@ from eventcenter.archive.relation import PathColumn, Want
 from eventcenter.archive.segment import Scratch
 from eventcenter.event import Event, encode_line
 from eventcenter.journal import Block, BlockKind, Position, ReadBlock
+from tests.support.seeds import seeds
 
 JOURNAL = b"j" * 16
 START = 1_800_000_000_000_000
-ROUNDS = 3
-MANY = 60
 STEPS = 40
 WANTED: tuple[tuple[str, Want], ...] = (("x", "text"), ("y", "TRY_DOUBLE"), ("z", "TRY_BIGINT"))
 PATHS = ("/n", "/order/id", "/text", "/mixed", "/never")
@@ -251,9 +250,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small")
-@pytest.mark.parametrize(
-    "number", [*range(ROUNDS), *(pytest.param(n, marks=pytest.mark.soak) for n in range(ROUNDS, MANY))]
-)
+@pytest.mark.parametrize("number", seeds(3, 60))
 def test_the_archive_answers_as_a_plain_model_does(tmp_path: Path, number: int) -> None:
     seed = int(os.environ.get("EVENTCENTER_SEED", random.randrange(1 << 32))) + number
     print(f"EVENTCENTER_SEED={seed - number}, round {number}")

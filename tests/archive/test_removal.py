@@ -1,6 +1,6 @@
 """Retention and deletion against a plain list of events, with crashes and with readers in between.
 
-A run prints its seed; EVENTCENTER_SEED replays it, EVENTCENTER_MODEL_ROUNDS asks for more of them.
+A run prints its seed; EVENTCENTER_SEED replays it. `make soak` runs many.
 """
 
 import contextlib
@@ -36,8 +36,8 @@ from eventcenter.archive.segment import Scratch
 from eventcenter.clock import EPOCH, to_micros
 from eventcenter.event import Event, encode_line
 from eventcenter.journal import Block, BlockKind, Position, ReadBlock
+from tests.support.seeds import seeds
 
-ROUNDS = int(os.environ.get("EVENTCENTER_MODEL_ROUNDS", "4"))
 START = EPOCH + timedelta(days=20_000)
 BUSES = ("default", "other", "it's")
 SUBJECTS = (None, None, "user/1", "user/2", "o'neill", "对象", "")
@@ -373,7 +373,7 @@ def group_of(bus: str, by: Policies) -> set[str]:
 
 
 @pytest.mark.usefixtures("small")
-@pytest.mark.parametrize("number", range(ROUNDS))
+@pytest.mark.parametrize("number", seeds(2, 60))
 def test_random_policies_deletions_and_crashes_leave_what_a_list_holds(tmp_path: Path, number: int) -> None:
     seed = int(os.environ.get("EVENTCENTER_SEED", random.randrange(1 << 32))) + number
     print(f"EVENTCENTER_SEED={seed - number}, round {number}")

@@ -1,9 +1,8 @@
 """Counts, pages and look-ups against the events themselves, wherever they lie: fresh, settled, removed.
 
-Rounds are told by their seeds; EVENTCENTER_MODEL_ROUNDS asks for more of them.
+Rounds are told by their seeds. `make soak` runs many.
 """
 
-import os
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -33,8 +32,8 @@ from queries.request import EventFilter, SearchRequest
 from queries.search import is_counted
 from queries.stretches import Stretch, split
 from tests.queries.filling import TENANT, Filling
+from tests.support.seeds import seeds
 
-ROUNDS = int(os.environ.get("EVENTCENTER_MODEL_ROUNDS", "8"))
 TYPES = ("made", "gone", "it's")
 SOURCES = ("/a", "/b")
 BUSES = ("default", "two")
@@ -270,7 +269,7 @@ def check_matches(world: World, told: list[Told]) -> None:
     assert found == expected[:limit]
 
 
-@pytest.mark.parametrize("seed", range(ROUNDS))
+@pytest.mark.parametrize("seed", seeds(4))
 def test_answers_are_those_of_the_events(seed: int) -> None:
     dice = random.Random(seed)
     with world(dice) as made:

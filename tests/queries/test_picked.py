@@ -1,6 +1,5 @@
 """The newest and oldest of a subject are those of a plain model, whatever indexes tell of their rows."""
 
-import os
 import random
 import sys
 from collections.abc import Iterator
@@ -22,8 +21,8 @@ from queries.request import EventFilter, SearchRequest
 from queries.rewriting import rewrite
 from tests.archive.former import index_of_version_1
 from tests.queries.filling import TENANT, Filling
+from tests.support.seeds import seeds
 
-ROUNDS = int(os.environ.get("EVENTCENTER_MODEL_ROUNDS", "6"))
 SUBJECTS = ("s0", "s1", "s2", "it's $p1", None)
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -83,7 +82,7 @@ class World:
         path.write_bytes(index_of_version_1(path.read_bytes()))
 
 
-@pytest.fixture(scope="module", params=range(ROUNDS))
+@pytest.fixture(scope="module", params=seeds(3))
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     dice = random.Random(request.param)
     hashes, kinds, zone = keys.subject_hashes, dice.choice([1, 2, 1 << 31]), dice.choice([1, 3, 2048])

@@ -18,6 +18,7 @@ from queries.request import EventFilter, SearchRequest
 from tests.properties.about import Dice
 from tests.properties.json_texts import NUMBERS, TEXTS, escaped
 from tests.queries.filling import TENANT, Filling
+from tests.support.seeds import seeds
 
 STRINGS = [
     escaped(text, ascii_only=half) for text in [*TEXTS, "404", "[1]", "9" * 30] for half in (False, True)
@@ -176,7 +177,7 @@ def test_what_lies_at_paths_is_known_after_each_merge(archived: Archived, fillin
     assert kinds() == [{"string", "number", "null", "array", "above", "object", "boolean"}]
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", seeds(3))
 def test_any_events_and_patterns_about_them(archived: Archived, seed: int) -> None:
     dice = Dice(seed)
     chance = random.Random(seed)

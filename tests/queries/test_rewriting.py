@@ -19,8 +19,8 @@ from queries.rewriting import rewrite
 from queries.rewriting.paths import parsed
 from queries.tabular import json_answer
 from tests.queries.filling import TENANT, Filling
+from tests.support.seeds import seeds
 
-SEEDS = range(4)
 DATAS = (
     None,
     '{"n":1,"s":"a","o":{"k":"x","n":1.5},"mixed":1,"w":7}',
@@ -222,7 +222,7 @@ class Made:
             return plain, plain if other.sql is None else run(other.sql), other.sql is not None
 
 
-@pytest.fixture(scope="module", params=SEEDS)
+@pytest.fixture(scope="module", params=seeds(3))
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     chance = random.Random(request.param)
     patch = pytest.MonkeyPatch()
