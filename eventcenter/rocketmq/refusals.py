@@ -27,6 +27,7 @@ INVALID_RECEIPT_HANDLE: int = definition.INVALID_RECEIPT_HANDLE
 _UNKNOWN_CLIENT: int = definition.UNRECOGNIZED_CLIENT_TYPE
 _GROUP_MISSING = "group not found"
 _SETTINGS_MISSING = '"settings" is null'
+_DISCONNECTED = ("Connection refused", "Connection reset", "Socket closed", "Stream removed")
 _SHOWN = 160
 _Code = grpc.StatusCode
 
@@ -126,6 +127,8 @@ def of_failure(failure: Any, about: About) -> EventCenterError:
             f"The proxy at {about.address} does not answer in time.",
             remedy="it is asked again; check its load and the network when this lasts",
         )
+    # How a connection failed is gRPC's talk, and other for each call of the same moment.
+    said = "" if any(each in text for each in _DISCONNECTED) else said
     return Unavailable(
         f"No RocketMQ proxy answers at {about.address}{said}.",
         remedy="it is tried again; check the address, and whether the proxy runs",

@@ -218,7 +218,7 @@ class Overview:
                 "since": complete.since,
                 "until": complete.until,
                 "why": complete.why,
-                "text": words.COMPLETE if complete.why is None else words.WHY[complete.why],
+                "text": _why(complete.why, paused=not known.row.enabled),
             },
         }
 
@@ -323,6 +323,13 @@ _OF_QUEUE: Final = (
     "oldest",
     "newest",
 )
+
+
+def _why(why: ledger.Why | None, *, paused: bool) -> shapes.Words:
+    """Whether a topic is complete, in words."""
+    if why is None:
+        return words.COMPLETE
+    return words.PAUSED_SO_UNKNOWN if paused and why is ledger.Why.UNREACHED else words.WHY[why]
 
 
 def _problem(one: Problem) -> dict[str, Any]:

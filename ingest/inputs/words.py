@@ -91,6 +91,9 @@ WHY: Final[Mapping[Why, Words]] = {
         "What is complete is older than what the archive keeps.", "完整的时间段早于归档的保留期限。"
     ),
 }
+PAUSED_SO_UNKNOWN: Final = _words(
+    "What the broker has is not asked while it is paused.", "暂停期间不查询 Broker 中有哪些消息。"
+)
 COMPLETE: Final = _words("Every message of this time was received.", "该时间段内的每条消息都已收到。")
 GAP: Final[Mapping[str, Words]] = {
     GapKind.MISSING: _words("not received", "未收到"),

@@ -229,6 +229,9 @@ def test_a_paused_input_receives_nothing_until_it_goes_on(rocketmq: Broker, prod
     begun(product, token, rocketmq, topic)
     change_input(product, input_id, enabled=False)
     pause(2)
+    _, shown = product.api("GET", f"/v1/inputs/{input_id}", token)
+    [there] = shown["topic_states"]
+    assert there["complete"]["text"]["en"] == "What the broker has is not asked while it is paused."
     before = archived(product, token)
     with Flow(rocketmq, topic, seed=SEED) as flow:
         pause(2)
