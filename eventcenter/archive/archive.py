@@ -30,6 +30,8 @@ FRESH_EVENTS = 300_000
 FRESH_BYTES = 256 << 20
 """It is also full with so many bytes of journal lines."""
 _AGAIN_S = 0.05
+_ALONE_S = 0.5
+"""So long readers and the loader wait for an archive that would be opened anew."""
 Parameters = Sequence[object] | Mapping[str, object]
 
 
@@ -125,6 +127,7 @@ class Archive:
         self._timeout_s = timeout_s
         self._condition = threading.Condition()
         self._users = 0
+        self._lets_nobody_in = False
         self._instance: Instance | None = None
         self._is_invalid = False
         """The engine met an error after which it wants to be opened anew, such as a full disk."""
@@ -273,7 +276,7 @@ class Archive:
             self._unsaved = True
 
     def shrink(self, *, thoroughly: bool = False) -> bool:
-        """Give back what the main file no longer needs, if it is much and nobody reads; whether it did.
+        """Give back what the main file no longer needs, if it is much and readers soon end; whether it did.
 
         A file cannot lose blocks in its middle, so it is copied and the copy takes its name. `thoroughly`:
         however little it is, since free blocks still hold what was deleted.
@@ -284,7 +287,7 @@ class Archive:
                     return False
                 copy = instance.copy_main()
             with self._condition:
-                if self._users or self._instance is None:
+                if not self._left_alone() or self._instance is None:
                     copy.unlink()
                     return False
                 self._instance.close()
@@ -369,6 +372,18 @@ class Archive:
                 self._instance.close()
                 self._instance = None
 
+    def _left_alone(self) -> bool:
+        """Let nobody in for a moment, within the condition; whether all others have left by then.
+
+        Somebody asks all the time where a dashboard is open: nobody would wait for a moment without.
+        """
+        self._lets_nobody_in = True
+        try:
+            return self._condition.wait_for(lambda: not self._users, timeout=_ALONE_S)
+        finally:
+            self._lets_nobody_in = False
+            self._condition.notify_all()
+
     @contextlib.contextmanager
     def _write(self) -> Iterator[Instance]:
         with self._write_mutex, self._use() as instance:
@@ -377,6 +392,8 @@ class Archive:
     @contextlib.contextmanager
     def _use(self) -> Iterator[Instance]:
         with self._condition:
+            # Who is in already, and comes in again, is waited for in vain: only for a moment.
+            self._condition.wait_for(lambda: not self._lets_nobody_in, timeout=_ALONE_S)
             if self._is_invalid and not self._users:
                 self._discard()
             if self._instance is None:

@@ -7,8 +7,10 @@ import contextlib
 import os
 import random
 import shutil
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -36,6 +38,7 @@ from eventcenter.archive.segment import Scratch
 from eventcenter.clock import EPOCH, to_micros
 from eventcenter.event import Event, encode_line
 from eventcenter.journal import Block, BlockKind, Position, ReadBlock
+from tests.support.product import wait_until
 from tests.support.seeds import seeds
 
 START = EPOCH + timedelta(days=20_000)
@@ -572,6 +575,47 @@ def test_the_disk_gets_the_space_back(tmp_path: Path) -> None:
     assert stand.archive.shrink(thoroughly=True)
     assert taken(stand.archive.folder) < whole / 3
     stand.archives.close()
+
+
+def test_the_disk_gets_the_space_back_also_where_somebody_always_asks(stand: Stand) -> None:
+    stand.load(200)
+    stand.settle_all()
+    stand.archive.checkpoint()
+    stop, asked = threading.Event(), 0
+
+    def ask() -> None:
+        nonlocal asked
+        while not stop.is_set():
+            with stand.archive.reader() as reader:
+                reader.rows("SELECT count(*) AS n FROM events")
+            asked += 1
+
+    # Two who take turns: there is always one.
+    with ThreadPoolExecutor(2) as pool:
+        asking = [pool.submit(ask) for _ in range(2)]
+        try:
+            wait_until(lambda: asked > 5, 20)
+            assert stand.archive.shrink(thoroughly=True)
+            before = asked
+            wait_until(lambda: asked > before + 5, 20, "nobody is let in again")
+        finally:
+            stop.set()
+        for each in asking:
+            each.result()
+    stand.check()
+
+
+def test_a_reader_that_stays_is_left_in_peace(stand: Stand) -> None:
+    stand.load(200)
+    stand.settle_all()
+    stand.archive.checkpoint()
+    with stand.archive.reader() as reader:
+        before = stand.archive.last_seq()
+        assert not stand.archive.shrink(thoroughly=True)
+        [found] = reader.rows("SELECT count(*) AS n FROM events")
+        assert stand.archive.last_seq() == before
+    assert found["n"] == len(stand.seqs())
+    assert stand.archive.shrink(thoroughly=True)
 
 
 def taken(folder: Path) -> int:
