@@ -109,6 +109,11 @@ class Scratch:
             self.connection.execute(f"SET memory_limit = '{memory_bytes}B'")
             self.connection.execute("SET threads = 1")
 
+    def share(self, memory_bytes: int) -> None:
+        """From here on take one thread, if two that need so much each do not fit: for long rows."""
+        if 2 * memory_bytes > self.memory_bytes:
+            self.connection.execute("SET threads = 1")
+
     def close(self) -> None:
         """Free its memory."""
         try:
@@ -145,6 +150,7 @@ def write(
             for sql, parameters in found.within(scratch.memory_bytes):
                 _insert(connection, reader, sql, parameters, paths)
         connection.execute("CHECKPOINT made")
+        scratch.share(found.least_memory)
         segment = _describe(connection, folder, number, _with_kinds(connection, parts, paths))
     finally:
         connection.execute("DETACH made")

@@ -75,7 +75,11 @@ def step(archive: Archive, make_scratch: Callable[[], Scratch], *, idle: bool) -
         work = _next(archive, idle=idle)
         if work is not None:
             do(archive, make_scratch, work)
-    return work is not None or (idle and archive.shrink())
+    if work is not None or not idle:
+        return work is not None
+    # Only then the file knows which of its blocks hold nothing.
+    archive.checkpoint()
+    return archive.shrink()
 
 
 def waiting_events(archive: Archive) -> int:
