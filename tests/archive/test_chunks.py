@@ -89,3 +89,11 @@ def test_pieces_hold_every_event_once_in_order_and_are_small(archive: Archive) -
     order = [(row["type"], row["time"], row["seq"]) for row in itertools.chain(*pieces)]
     assert order == sorted(order)
     assert sorted(seq for _, _, seq in order) == [seq for seq in range(1, EVENTS + 1) if seq % 10]
+
+
+@pytest.mark.parametrize(("each", "threads"), [(40 << 20, 2), (60 << 20, 1)])
+def test_two_threads_where_both_have_memory_for_their_rows(tmp_path: Path, each: int, threads: int) -> None:
+    scratch = Scratch(tmp_path / "scratch", memory_bytes=100 << 20)
+    scratch.share(each)
+    assert scratch.connection.execute("SELECT current_setting('threads')").fetchall() == [(threads,)]
+    scratch.close()
