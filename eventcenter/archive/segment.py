@@ -150,6 +150,7 @@ def write(
             for sql, parameters in found.within(scratch.memory_bytes):
                 _insert(connection, reader, sql, parameters, paths)
         connection.execute("CHECKPOINT made")
+        # Each thread that looks what lies at paths holds whole rows: with two of them memory ran out.
         scratch.share(found.least_memory)
         segment = _describe(connection, folder, number, _with_kinds(connection, parts, paths))
     finally:

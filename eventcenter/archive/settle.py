@@ -75,11 +75,11 @@ def step(archive: Archive, make_scratch: Callable[[], Scratch], *, idle: bool) -
         work = _next(archive, idle=idle)
         if work is not None:
             do(archive, make_scratch, work)
-    if work is not None or not idle:
-        return work is not None
-    # Only then the file knows which of its blocks hold nothing.
-    archive.checkpoint()
-    return archive.shrink()
+    if work is None and idle:
+        # Only after a checkpoint the file knows which of its blocks hold nothing.
+        archive.checkpoint()
+        return archive.shrink()
+    return work is not None
 
 
 def waiting_events(archive: Archive) -> int:

@@ -10,8 +10,9 @@ _REMEMBERED: Final = 4096
 
 
 def read(sql: str) -> duckdb.Statement:
-    """What to execute in the place of `sql`, by any number of threads.
+    """What to execute in the place of `sql`, by any number of threads and for any tenant.
 
+    It hangs on the text alone: no catalogue is asked for it, and parameters are bound later.
     Raises ValueError unless it is exactly one statement, and what the engine raises for what it cannot read.
     """
     return _remembered(sql) if len(sql) <= _REMEMBERED else _read(sql)
