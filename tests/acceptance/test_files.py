@@ -10,6 +10,8 @@ from tests.acceptance.asking import ask, done, event, post
 from tests.acceptance.sides import Sides
 from tests.support.product import free_port
 
+pytestmark = pytest.mark.long
+
 PASSWORD = "a password that nobody keeps"
 WRONG = "ect_" + "W" * 43
 PASTED = "p" * 64

@@ -22,6 +22,8 @@ from tests.acceptance.asking import (
 from tests.acceptance.sides import Sides, new_tenant
 from tests.support.product import Product, wait_until
 
+pytestmark = pytest.mark.long
+
 ROBOT = "f" * 64
 SECRET = "SEC" + "f" * 61
 POSTS = "/v1/buses/default/events"

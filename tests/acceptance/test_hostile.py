@@ -18,6 +18,8 @@ from tests.acceptance.browsing import Browser, Shown, browsers
 from tests.acceptance.sides import Sides, new_tenant
 from tests.support.product import Product, wait_until
 
+pytestmark = pytest.mark.long
+
 ROBOTS = {"default": "c" * 64, "second": "d" * 64}
 """By bus: one robot's minute has not room enough for all."""
 SECRET = "SEC" + "c" * 61
@@ -257,7 +259,6 @@ def harmless(browser: Browser, shown: Shown) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.long
 @pytest.mark.timeout(240)
 def test_no_page_of_the_dashboard_comes_alive(den: Den, tmp_path: Path) -> None:
     delivery = next(

@@ -17,6 +17,8 @@ from tests.acceptance.browsing import browsers
 from tests.acceptance.sides import Sides
 from tests.support.product import wait_until
 
+pytestmark = pytest.mark.long
+
 REFUSED = frozenset({400, 403, 404})
 OWN = frozenset({200, 201, 204})
 """The answer is beta's own, for the question names nothing that alpha alone has."""

@@ -136,6 +136,7 @@ def test_nobody_there_is_tried_again_with_pauses_and_nothing_is_merged(there: St
     assert (detail["payload"]["form"], shown["reason"]) == ("event", "target_deleted")
 
 
+@pytest.mark.long
 def test_something_else_at_the_address(there: Stand) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         target = made(there, addresses=f"127.0.0.1:{silent.getsockname()[1]}", tls=True)

@@ -101,8 +101,13 @@ def test_a_page_breaks_after_sign_in(opened: Open, api: FakeApi, page: str, quer
         assert "the archive is not ready" in html(tree)
 
 
-@pytest.mark.parametrize("cookie", [None, "", "ecs_unknown", "ect_" + "a" * 43, "ecs_é"])
-@pytest.mark.parametrize(("page", "query"), PAGES, ids=IDS)
+@pytest.mark.parametrize(
+    ("page", "query", "cookie"),
+    [
+        *((page, query, "ecs_unknown") for page, query in PAGES),
+        *(("events", {}, cookie) for cookie in (None, "", "ect_" + "a" * 43, "ecs_é")),
+    ],
+)
 def test_nothing_without_a_session(
     opened: Open, api: FakeApi, page: str, query: dict[str, str], cookie: str | None
 ) -> None:

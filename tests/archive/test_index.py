@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -121,8 +122,12 @@ def test_fewer_than_one_in_a_hundred_new_keys_pass_the_filter() -> None:
 
 def test_ids_that_many_sources_use_do_not_crowd_the_filter() -> None:
     """Counters: 1,000 sources that each number their events from 1."""
-    held = np.array([keys.key_of("b", f"/{s}", str(n)) for s in range(1000) for n in range(20)], np.uint64)
-    new = np.array([keys.key_of("b", f"/new/{s}", str(n)) for s in range(1000) for n in range(20)], np.uint64)
+    ids = pa.array([str(n) for _ in range(1000) for n in range(20)])
+    bus = pa.array(["b"] * len(ids))
+    held, new = (
+        keys.keys_of(bus, pa.array([f"{root}/{s}" for s in range(1000) for _ in range(20)]), ids)
+        for root in ("", "/new")
+    )
     words = np.zeros(bloom.words_for(len(held), 13.4), np.uint64)
     bloom.add(words, bloom.Probes.of(held))
     assert len(bloom.hits(words, bloom.Probes.of(held))) == len(held)

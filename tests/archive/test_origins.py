@@ -180,7 +180,7 @@ def test_posted_and_received_events_in_one_batch(archive: Archive) -> None:
     ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_ranges_hold_what_was_received(seed: int) -> None:
     chance = random.Random(seed)

@@ -429,6 +429,7 @@ def test_what_holds_only_old_events_goes_at_once_and_its_files_with_the_last_rea
     stand.check()
 
 
+@pytest.mark.long
 def test_the_largest_go_from_their_oldest_end(tmp_path: Path) -> None:
     stand = Stand(tmp_path)
     for _ in range(3):

@@ -153,7 +153,7 @@ steps = st.lists(
 
 
 @pytest.mark.parametrize(("many_events", "loose_cells"), [(3, 2), (8, 5), (8_192, 16_384)])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(todo=steps)
 def test_counts_are_those_of_the_events(
     many_events: int, loose_cells: int, todo: list[list[Row] | str | list[int]]

@@ -124,7 +124,7 @@ def collisions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(keys, "hash_texts", lambda texts: real(texts) & kept)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(settled=PARTS, fresh=PARTS, batch=st.lists(EVENT, min_size=1, max_size=12))
 @pytest.mark.usefixtures("collisions")
 def test_what_is_new_agrees_with_a_plain_model(

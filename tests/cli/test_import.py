@@ -138,6 +138,7 @@ def archived(product: Product) -> int:
     return int(product.api("GET", "/v1/status", product.token("viewer"))[1]["events"])
 
 
+@pytest.mark.long
 def test_killed_it_goes_on_and_every_event_is_there_once(product: Product) -> None:
     # Many parts, one at a time: on a busy machine too this test sees the import while it runs.
     write(product.folder / "a.ndjson", "/killed", EVENTS, 12_000)

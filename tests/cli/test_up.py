@@ -152,6 +152,7 @@ def test_the_demo_lives(up: Up) -> None:
     assert httpx.get(up.url("ROBOT")).status_code == 200
 
 
+@pytest.mark.long
 def test_the_demo_makes_the_robot_speak(up: Up) -> None:
     def delivered() -> bool:
         messages = httpx.get(f"{up.url('ROBOT')}/messages").json()["messages"]

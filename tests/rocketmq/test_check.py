@@ -101,6 +101,7 @@ def test_an_unknown_name() -> None:
     assert error.detail == "The name no-such-host.invalid is not known here."
 
 
+@pytest.mark.long
 def test_something_that_never_answers() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = Address(host="127.0.0.1", port=silent.getsockname()[1])

@@ -1,9 +1,11 @@
 """An API in memory: a store in a temporary folder, a clock that the test moves, a client without network."""
 
 import asyncio
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -104,20 +106,14 @@ def world(
     """A world in `folder`; `given` are settings."""
     settings = Settings(data_dir=folder / "data", **given)
     clock = ManualClock()
+    beginning = _beginning()
+    settings.data_dir.mkdir(parents=True, mode=0o700)
+    for name, content in beginning.files.items():
+        file = settings.data_dir / name
+        file.touch(mode=0o600)
+        file.write_bytes(content)
     with Store.open(settings, clock=clock) as store:
-        bootstrap(store, SecretBox(settings))
         accounts = Accounts(store, settings, bus_statistics=bus_statistics)
-        accounts.tenants.create(Principal.local(), name="other", title="Other")
-        ids = {
-            tenant.name: tenant.id
-            for tenant in store.read(lambda session: list(session.scalars(select(Tenant))))
-        }
-        tokens = {
-            (name, role): accounts.tokens.create(Principal.local(tenant_id), name=role, role=role).token
-            for name, tenant_id in ids.items()
-            for role in TOKEN_ROLES
-        }
-        tokens["", OPERATOR] = accounts.tokens.create_operator(Principal.local(), name=OPERATOR).token
         app = create_application(
             store=store, clock=clock, settings=settings, routers=[accounts_api.router(accounts), *routers]
         )
@@ -127,9 +123,42 @@ def world(
             clock=clock,
             accounts=accounts,
             api=Api(app=app),
-            tenants=ids,
-            tokens=tokens,
+            tenants=beginning.tenants,
+            tokens=beginning.tokens,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Beginning:
+    """What every world begins with."""
+
+    files: Mapping[str, bytes]
+    """Of the data folder: the store and its key."""
+    tenants: Mapping[str, str]
+    tokens: Mapping[tuple[str, str], str]
+
+
+@cache
+def _beginning() -> _Beginning:
+    """Made once: to make a store takes longer than most tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(data_dir=Path(folder))
+        with Store.open(settings, clock=ManualClock()) as store:
+            bootstrap(store, SecretBox(settings))
+            accounts = Accounts(store, settings, bus_statistics=no_statistics)
+            accounts.tenants.create(Principal.local(), name="other", title="Other")
+            ids = {
+                tenant.name: tenant.id
+                for tenant in store.read(lambda session: list(session.scalars(select(Tenant))))
+            }
+            tokens = {
+                (name, role): accounts.tokens.create(Principal.local(tenant_id), name=role, role=role).token
+                for name, tenant_id in ids.items()
+                for role in TOKEN_ROLES
+            }
+            tokens["", OPERATOR] = accounts.tokens.create_operator(Principal.local(), name=OPERATOR).token
+        files = {file.name: file.read_bytes() for file in Path(folder).iterdir()}
+    return _Beginning(files=files, tenants=ids, tokens=tokens)
 
 
 __all__ = ["MEMBER_ROLES", "Api", "World", "world"]
