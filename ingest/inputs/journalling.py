@@ -5,6 +5,7 @@ times on its way through that, at half of the price of decoding it.
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -14,6 +15,8 @@ from eventcenter.journal import Block
 from ingest.committer import Journal, failure_for_one
 
 _GROUP_BYTES = 32 << 20
+_GATHER_S = 0.02
+"""From one sync to the next at least: each costs as much as a dozen messages."""
 
 Entry = tuple[Sequence[Block], "Future[None]"]
 
@@ -26,6 +29,7 @@ class Journalling:
         self._entries: deque[Entry] = deque()
         self._changed = threading.Condition()
         self._ending = False
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="inputs-journal", daemon=True)
 
     def start(self) -> None:
@@ -37,6 +41,7 @@ class Journalling:
         with self._changed:
             self._ending = True
             self._changed.notify()
+        self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
 
@@ -58,6 +63,7 @@ class Journalling:
 
     def _run(self) -> None:
         while group := self._next_group():
+            began = time.monotonic()
             error: BaseException | None = None
             try:
                 self._journal.append([block for blocks, _ in group for block in blocks])
@@ -68,6 +74,8 @@ class Journalling:
                     done.set_result(None)
                 else:
                     done.set_exception(failure_for_one(error))
+            # What comes alone does not wait: only what follows closely on another.
+            self._stopping.wait(began + _GATHER_S - time.monotonic())
 
     def _next_group(self) -> list[Entry]:
         """All that waits, up to a bound; nothing at the end."""

@@ -593,7 +593,7 @@ BAD: dict[str, Bad] = {
 
 
 def message(properties: Mapping[str, str], body: bytes) -> Message:
-    return replace(SENT, properties=properties, body=body)
+    return msgspec.structs.replace(SENT, properties=properties, body=body)
 
 
 def events(decoded: Decoded) -> list[Event]:
@@ -690,7 +690,7 @@ def test_a_batch_of_many_bad_ones_stays_small() -> None:
 def test_delivered_again_is_the_same_content(name: str) -> None:
     row = GOOD[name]
     sent = message(row.properties, row.body)
-    again = replace(
+    again = msgspec.structs.replace(
         sent,
         queue_id=0,
         queue_offset=7,
@@ -708,7 +708,9 @@ def test_delivered_again_is_the_same_content(name: str) -> None:
 def test_reject_shows_all_that_was_sent() -> None:
     odd = {"a\r\n\r\n": "\x00\n\n", "名": '"', "": ""}
     body = b"\x00\r\n\r\n\n\n\xff"
-    sent = replace(message(odd, body), topic="t\n\nopic", keys=("a b", "名"), tag=None, broker=None)
+    sent = msgspec.structs.replace(
+        message(odd, body), topic="t\n\nopic", keys=("a b", "名"), tag=None, broker=None
+    )
     (reject,) = decode(sent, LIMITS, STRICT).checked.rejects
     head, kept = taken_apart(reject)
     assert kept == body
@@ -721,7 +723,9 @@ def test_wrapping_without_what_the_broker_adds() -> None:
     bare = Message(topic="eventbridge%12%orders", body=b"1")
     (reject,) = decode(bare, LIMITS, WRAPPING).checked.rejects
     assert reject.problem["detail"] == "`id` is missing."
-    (event,) = events(decode(replace(bare, message_id="7", born_at=1 << 62), LIMITS, WRAPPING))
+    (event,) = events(
+        decode(msgspec.structs.replace(bare, message_id="7", born_at=1 << 62), LIMITS, WRAPPING)
+    )
     assert event == Event(
         id="7",
         source="rocketmq://main/eventbridge%2512%25orders",

@@ -4,6 +4,7 @@ import zlib
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -120,6 +121,21 @@ def test_no_more_is_received_than_may_be_unacknowledged(proxy: Proxy, inbox: Inb
         for future in inbox.held[1:]:
             future.set_result(None)
         proxy.wait(lambda: len(proxy.acked) == 3)
+
+
+def test_what_becomes_durable_during_a_call_shares_the_next(proxy: Proxy, inbox: Inbox) -> None:
+    inbox.held = []
+    with consuming(proxy, inbox, options=replace(QUICK, unacked_batches=4)) as consumer:
+        for number in range(3):
+            proxy.put("events", b"%d" % number)
+            wait(partial(_holds, inbox, number + 1))
+        with proxy.changed:
+            inbox.held[0].set_result(None)
+            wait(lambda: "AckMessage" in proxy.metadata)
+            for future in inbox.held[1:]:
+                future.set_result(None)
+        wait(lambda: consumer.health().counts.acknowledged == 3)
+    assert proxy.ack_calls == [1, 2]
 
 
 def test_what_is_refused_is_offered_again_and_nothing_received_meanwhile(proxy: Proxy, inbox: Inbox) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from urllib.parse import quote
 
+import msgspec
+
 from eventcenter.clock import from_micros, rfc3339
 from eventcenter.errors import EventCenterError, InvalidInput
 from eventcenter.event import SPECVERSION
@@ -56,8 +58,7 @@ class Decoding:
     """The type of the events that plain messages become; None refuses these."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Decoded:
+class Decoded(msgspec.Struct, frozen=True, kw_only=True):
     """A message's events, good and refused, and where they came from."""
 
     checked: Checked
@@ -72,7 +73,7 @@ def decode(message: Message, limits: Limits, decoding: Decoding) -> Decoded:
     """What `message` carries. Raises nothing: what is wrong with it is in the rejects."""
     prefixed = properties.Prefixed(message.properties)
     content_type = prefixed.content_type()
-    layout = _layout(message, prefixed)
+    layout = _layout(message, prefixed, content_type)
     origin = Origin.of(message)
     try:
         checked = _check(message, prefixed, layout, limits, decoding)
@@ -90,8 +91,8 @@ def decode(message: Message, limits: Limits, decoding: Decoding) -> Decoded:
     return Decoded(checked=checked, origin=origin, layout=layout, content_type=content_type)
 
 
-def _layout(message: Message, prefixed: properties.Prefixed) -> Layout:
-    name = essence(prefixed.content_type())
+def _layout(message: Message, prefixed: properties.Prefixed, content_type: str) -> Layout:
+    name = essence(content_type)
     if name.startswith(CLOUDEVENTS):
         return Layout.BATCHED if name.startswith(f"{CLOUDEVENTS}-batch") else Layout.STRUCTURED
     if "specversion" in prefixed:

@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Self
+
+import msgspec
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, kw_only=True):
     """One message. What the broker adds is None where it is unknown, and on a message to be sent.
 
     Texts are Unicode without lone surrogates, as protobuf's always are.
@@ -19,7 +19,7 @@ class Message:
     topic: str
     body: bytes
     """Unpacked, its digest verified."""
-    properties: Mapping[str, str] = field(default_factory=lambda: _NONE)
+    properties: Mapping[str, str] = msgspec.field(default_factory=lambda: _NONE)
     """The user properties."""
     tag: str | None = None
     keys: tuple[str, ...] = ()
@@ -35,8 +35,7 @@ class Message:
     """1 for the first."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """Where events came from: all of a message but its content, see Message.
 
     It stands beside the events and is no part of them: the attempt, and after a retry also queue and offset,
@@ -77,7 +76,7 @@ def shown_message(origin: Origin, properties: Mapping[str, str] | None, body: by
     The object is the origin with `properties`, where they are given. It holds no empty line, so that the two
     can be told apart again: all is there, to the byte.
     """
-    head: dict[str, object] = asdict(origin)
+    head: dict[str, object] = msgspec.structs.asdict(origin)
     if properties is not None:
         head["properties"] = dict(properties)
     return b"%b\n\n%b" % (json.dumps(head, ensure_ascii=False, indent=2).encode(), body)

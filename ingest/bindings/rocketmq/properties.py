@@ -20,7 +20,8 @@ EXTENSIONS = "USEREXT_KEY"
 PREFIX = "CE_"
 
 _PREFIXED = re.compile(r"(?:ce_|cloudevents[_:])(.*)", re.ASCII | re.IGNORECASE | re.DOTALL)
-_UNPREFIXED = re.compile("[a-z0-9]{1,20}")
+_LONGEST_EXTENSION = 20
+_UNPREFIXED = re.compile("[a-z0-9]+")
 _NO_EXTENSION = CORE | {"data"}
 _NOT_SENT = frozenset({"data", "data_base64"})
 _LONGEST_NAME = 100
@@ -89,15 +90,16 @@ class Prefixed:
             content_type = unquoted(texts.pop(_CONTENT_TYPE))
             if texts.setdefault("datacontenttype", content_type) != content_type:
                 problems.append(_given_twice("datacontenttype", content_type))
-        problems += [
-            Problem(
-                f"The property {PREFIX}{name} is not allowed.",
-                texts[name],
-                "in binary mode the body is the data",
-                "leave the property out",
-            )
-            for name in sorted(_NOT_SENT & texts.keys())
-        ]
+        if not _NOT_SENT.isdisjoint(texts):
+            problems += [
+                Problem(
+                    f"The property {PREFIX}{name} is not allowed.",
+                    texts[name],
+                    "in binary mode the body is the data",
+                    "leave the property out",
+                )
+                for name in sorted(_NOT_SENT & texts.keys())
+            ]
         if problems:
             raise refusal(problems)
         return texts
@@ -108,8 +110,13 @@ def unprefixed_extensions(properties: Mapping[str, str], attributes: Mapping[str
     return {
         name: value
         for name, value in properties.items()
-        if name not in attributes and name not in _NO_EXTENSION and _UNPREFIXED.fullmatch(name)
+        if len(name) <= _LONGEST_EXTENSION and _may_be_unprefixed(name) and name not in attributes
     }
+
+
+@lru_cache(maxsize=4096)
+def _may_be_unprefixed(name: str) -> bool:
+    return name not in _NO_EXTENSION and _UNPREFIXED.fullmatch(name) is not None
 
 
 def is_eventbridge(properties: Mapping[str, str]) -> bool:

@@ -2,8 +2,9 @@
 
 import hashlib
 import zlib
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from eventcenter.rocketmq.inflating import inflated
 from eventcenter.rocketmq.stubs import definition
@@ -13,8 +14,7 @@ _RETRY = 4
 """Which of a handle's fields, from 0, tells the retry topic."""
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(msgspec.Struct, frozen=True):
     """A message, and what its acknowledgement needs."""
 
     message: Message

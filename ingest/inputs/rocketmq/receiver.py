@@ -28,6 +28,8 @@ from ingest.inputs.rocketmq.session import Session
 _log = structlog.get_logger(__name__)
 _PAUSE_S = 0.5
 _MARGIN_S = 5.0
+_ACKED_AT_ONCE = 8
+"""Batches whose acknowledgements share a call: each call costs as much as dozens of messages in it."""
 
 Store = Callable[[Sequence[Message]], "Future[None]"]
 """Takes a batch; the future is done when all of it is durable, and raises where none may be acknowledged.
@@ -306,9 +308,9 @@ class Receiver:
         _log.error("messages cannot be stored", topic=self.subscription.topic, exc_info=error)
         return False
 
-    def _release(self) -> None:
+    def _release(self, batches: int = 1) -> None:
         with self._changed:
-            self._state.unacked -= 1
+            self._state.unacked -= batches
             self._changed.notify_all()
 
     def _stored(self, batch: _Batch, done: "Future[None]") -> None:
@@ -336,13 +338,15 @@ class Receiver:
                     self._changed.wait()
                 if not self._state.durable:
                     return
-                batch = self._state.durable.popleft()
-            self._ack(batch)
-            self._release()
+                count = min(len(self._state.durable), _ACKED_AT_ONCE)
+                batches = [self._state.durable.popleft() for _ in range(count)]
+            self._ack(batches)
+            self._release(len(batches))
 
-    def _ack(self, batch: _Batch) -> None:
+    def _ack(self, batches: Sequence[_Batch]) -> None:
         """Acknowledge what is durable; what the broker does not take comes again, and is known by then."""
-        left = batch.entries
+        left = entries = [entry for batch in batches for entry in batch.entries]
+        expires = min(batch.expires for batch in batches)
         expired = 0
         while True:
             try:
@@ -354,13 +358,12 @@ class Receiver:
                 done = {OK, INVALID_RECEIPT_HANDLE}
                 failed = {each.receipt_handle for each in results if each.status.code not in done}
                 left = [entry for entry in left if entry.receipt_handle in failed]
-            if not left or time.monotonic() > batch.expires - _MARGIN_S or self._finished.wait(_PAUSE_S):
+            if not left or time.monotonic() > expires - _MARGIN_S or self._finished.wait(_PAUSE_S):
                 break
         with self._changed:
             self.counts.expired += expired + len(left)
-            self.counts.acknowledged += len(batch.entries) - expired - len(left)
-            if batch.why is not None:
-                self.counts.rejected += 1
+            self.counts.acknowledged += len(entries) - expired - len(left)
+            self.counts.rejected += sum(batch.why is not None for batch in batches)
 
 
 def _pause_after(error: BaseException) -> float:
