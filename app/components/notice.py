@@ -8,6 +8,7 @@ import streamlit as st
 
 from app.components.markup import Markup, build, join, show
 from app.i18n import t
+from app.i18n.errors import said
 from eventcenter.errors import EventCenterError
 
 _BOX = '<div class="ec-note ec-$kind" role="status"><b>$title</b>$body</div>'
@@ -30,10 +31,14 @@ def problem(error: Problem) -> None:
     """An error with its value, rule and way out."""
     lines = [
         build("<p><span>$label</span> $text</p>", label=t(f"error.{name}"), text=text, limit=600)
-        for name, text in (("value", error.value), ("rule", error.rule), ("remedy", error.remedy))
+        for name, text in (
+            ("value", error.value),
+            ("rule", said(error.rule or "")),
+            ("remedy", said(error.remedy or "")),
+        )
         if text
     ]
-    show(build(_BOX, kind="bad", title=error.detail, body=join(lines), limit=1000))
+    show(build(_BOX, kind="bad", title=said(error.detail), body=join(lines), limit=1000))
 
 
 @contextmanager

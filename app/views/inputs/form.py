@@ -12,6 +12,7 @@ from app.components.markup import show as draw_markup
 from app.components.visible import unseen_again, visible
 from app.components.words import words
 from app.i18n import t
+from app.i18n.errors import said
 from app.session import Viewer
 from eventcenter.client import Finding, Input, InputTopic, Sample, Tried
 
@@ -381,7 +382,7 @@ def _finding(each: Finding) -> None:
         )
     )
     if each.problem is not None and each.command is not None:
-        notice.note("bad", each.problem.detail, each.problem.rule)
+        notice.note("bad", said(each.problem.detail), said(each.problem.rule or ""))
         notice.caption(t("inputs.command"))
         st.code(each.command, language="bash", wrap_lines=True)
     elif each.problem is not None:

@@ -8,6 +8,7 @@ from app.components.markup import build
 from app.components.markup import show as draw
 from app.components.words import words
 from app.i18n import t
+from app.i18n.errors import said
 from app.session import Viewer
 from app.views.inputs import form, one, state
 from eventcenter.client import Input
@@ -80,7 +81,7 @@ def _line(viewer: Viewer, each: Input) -> None:
                     state=state.word(each.status.state),
                     routes=routes,
                     text=words(each.status.text),
-                    trouble=each.status.problems[0].detail if each.status.problems else "",
+                    trouble=said(each.status.problems[0].detail) if each.status.problems else "",
                     limit=400,
                 )
             )

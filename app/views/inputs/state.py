@@ -7,6 +7,7 @@ from app.components import notice, tables, times
 from app.components.markup import Markup, build, join
 from app.components.words import words
 from app.i18n import t
+from app.i18n.errors import said
 from eventcenter.client import Fetch, Input, InputStatus, TopicState
 
 HEALTH = {
@@ -205,7 +206,7 @@ def fetches(found: Sequence[Fetch], zone: ZoneInfo) -> None:
                 "state": t(f"fetch.{each.state}") if each.state in _FETCHES else each.state,
                 "progress": f"{times.number(each.done)} / {times.number(each.total)}",
                 "found": each.found,
-                "error": "" if each.problem is None else each.problem.detail,
+                "error": "" if each.problem is None else said(each.problem.detail),
             }
             for each in found
         ],
