@@ -19,6 +19,9 @@ _GROUP_BYTES = 32 << 20
 _MERGED_BYTES = 1 << 20
 _LONG_SYNC_S = 0.003
 _PART_OF_SYNC = 0.25
+_PAUSE_S = 0.001
+_CROWD = 8
+"""Requests in a group, from which on the next one gathers a moment longer too: each has a price."""
 _POLL_S = 0.005
 _RECENT = 8192
 
@@ -82,8 +85,8 @@ class Committer:
     """Writes the blocks of many requests with one sync. Use within one event loop.
 
     While a thread appends and syncs one group, the next one gathers. Where syncs take long, it gathers a
-    quarter of that time longer, because those who were just answered send again at once: else they would
-    make two groups that take turns, each with half of the requests.
+    quarter of that time longer, and where many post a millisecond, because those who were just answered send
+    again at once: else they would make two groups that take turns, each with half of the requests.
     """
 
     def __init__(self, journal: Journal, outcomes: Outcomes) -> None:
@@ -186,10 +189,12 @@ class Committer:
         self, group: _Group, positions: Sequence[list[Position]], error: BaseException | None, took: float
     ) -> None:
         waiting = self._gathering.requests
-        if took > _LONG_SYNC_S and waiting and not self._full:
+        pause = took * _PART_OF_SYNC if took > _LONG_SYNC_S else None
+        if group.requests >= _CROWD:
+            pause = max(pause or 0.0, _PAUSE_S)
+        if pause is not None and waiting and not self._full:
             self._wanted = waiting + group.requests
-            loop = asyncio.get_running_loop()
-            self._delayed = loop.call_later(took * _PART_OF_SYNC, self._next_group)
+            self._delayed = asyncio.get_running_loop().call_later(pause, self._next_group)
         else:
             # The thread writes while this group is answered.
             self._next_group()
@@ -231,8 +236,7 @@ def _append(journal: Journal, group: _Group) -> list[list[Position]]:
     """Append the group's blocks; per entry the positions of those that want an outcome."""
     blocks: list[Block] = []
     merged: dict[tuple[BlockKind, str, str], list[tuple[bytes, int]]] = {
-        (BlockKind.EVENTS, tenant, bus): [(line, 1) for line in lines]
-        for (tenant, bus), lines in group.lines.items()
+        (BlockKind.EVENTS, tenant, bus): _joined(lines) for (tenant, bus), lines in group.lines.items()
     }
     wanted: list[list[int]] = []
     for entry in group.entries:
@@ -256,6 +260,13 @@ def _append(journal: Journal, group: _Group) -> list[list[Position]]:
         )
     positions = journal.append(blocks)
     return [[positions[index] for index in mine] for mine in wanted]
+
+
+def _joined(lines: list[bytes]) -> list[tuple[bytes, int]]:
+    """Payloads and counts of single events: mostly one payload of all."""
+    if sum(map(len, lines)) <= _MERGED_BYTES:
+        return [(b"".join(lines), len(lines))]
+    return [(line, 1) for line in lines]
 
 
 def _merge(parts: list[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:

@@ -151,12 +151,14 @@ def test_a_line_is_told_when_it_is_written_and_not_before() -> None:
 
 
 @pytest.mark.parametrize("comes_back", [True, False])
-def test_after_a_long_sync_those_who_were_answered_share_the_next_one(
-    monkeypatch: pytest.MonkeyPatch, comes_back: bool
+@pytest.mark.parametrize("changes", [{"_LONG_SYNC_S": -1.0}, {"_CROWD": 2}], ids=["a long sync", "a crowd"])
+def test_those_who_were_answered_share_the_next_group(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, float], comes_back: bool
 ) -> None:
-    monkeypatch.setattr(committer_module, "_LONG_SYNC_S", -1.0)
     # Either only the requests end the wait, or only the time.
-    monkeypatch.setattr(committer_module, "_PART_OF_SYNC", 1e6 if comes_back else 0.0)
+    length = {"_PART_OF_SYNC": 1e6, "_PAUSE_S": 60.0} if comes_back else {"_PART_OF_SYNC": 0.0}
+    for name, value in (changes | length).items():
+        monkeypatch.setattr(committer_module, name, value)
     journal = Journal()
 
     async def post() -> None:
