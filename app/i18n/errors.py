@@ -13,8 +13,6 @@ from app.i18n import language
 
 _PLACE = re.compile(r"\{(\w+)\}")
 _LOOKS = {"address": r"\S+", "said": ".*"}
-_ASIDE = re.compile(r" \(it says: (.*)\)", re.DOTALL)
-"""What the other side said, in its own words."""
 
 
 def said(text: str) -> str:
@@ -24,12 +22,8 @@ def said(text: str) -> str:
     for pattern, form in _forms():
         found = pattern.fullmatch(text)
         if found is not None:
-            return form.format(**{name: _part(part) for name, part in found.groupdict().items()})
+            return form.format(**{name: said(part) for name, part in found.groupdict().items()})
     return text
-
-
-def _part(text: str) -> str:
-    return _ASIDE.sub(r"（对方返回：\1）", said(text))
 
 
 @cache
