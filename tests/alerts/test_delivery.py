@@ -119,6 +119,7 @@ def test_two_rules_and_two_tenants_share_the_budget_of_a_robot(there: Stand) -> 
     assert not any("tenant=other" in held.text and "tenant=default" in held.text for held in said)
 
 
+@pytest.mark.long
 def test_a_slow_drip_never_breaks_the_budget(there: Stand) -> None:
     there.rule(there.target())
     for _ in range(120):
@@ -190,6 +191,7 @@ def test_retries_wait_longer_each_time(there: Stand) -> None:
     assert there.states() == {"delivered": 1}
 
 
+@pytest.mark.long
 def test_a_robot_that_never_answers_ends_in_a_dead_letter(there: Stand) -> None:
     target = there.target()
     there.rule(target)
@@ -203,6 +205,7 @@ def test_a_robot_that_never_answers_ends_in_a_dead_letter(there: Stand) -> None:
     assert 100 < item.attempts < 200
 
 
+@pytest.mark.long
 def test_a_robot_that_is_throttled_rests_longer_each_time(there: Stand) -> None:
     there.rule(there.target())
     fill(there, 1)
@@ -233,6 +236,7 @@ def test_a_used_up_day_is_over_at_midnight_in_china(there: Stand) -> None:
     assert begun + 15 * hour <= delivered <= begun + 17 * hour, "16:00 UTC is midnight in China"
 
 
+@pytest.mark.long
 def test_a_broken_robot_keeps_its_messages_and_is_probed(there: Stand) -> None:
     target = there.target(secret="SEC" + "00" * 32)
     there.rule(target)
@@ -258,6 +262,7 @@ def test_a_broken_target_does_not_hold_up_another_with_the_same_robot(there: Sta
     assert sorted(held.delivered for held in there.robot.received()) == [False, True]
 
 
+@pytest.mark.long
 def test_a_broken_robot_is_given_up_after_a_week(there: Stand) -> None:
     there.rule(there.target(secret="SEC" + "00" * 32))
     fill(there, 1)

@@ -214,6 +214,7 @@ def test_a_killed_process_comes_back(up: Up) -> None:
         wait_until(ready, 60)
 
 
+@pytest.mark.long
 def test_ctrl_c_stops_all_and_the_next_start_makes_nothing_twice(up: Up) -> None:
     assert set(up.children()) == {"ingest", "server", "dashboard", "demo"}
     assert up.stop() == 0

@@ -70,6 +70,7 @@ def test_any_pattern_matches_what_its_sql_finds(
     assert matched(stored, pattern) == found(engine, pattern)
 
 
+@pytest.mark.long
 @settings(any_speed, max_examples=25)
 @given(st.integers(0, 2**32 - 1))
 def test_patterns_about_the_events_match_what_their_sql_finds(

@@ -140,7 +140,11 @@ def resident() -> int:
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
-@pytest.mark.parametrize("sql", LONG, ids=lambda sql: sql[:70])
+@pytest.mark.parametrize(
+    "sql",
+    [*LONG[:6], *(pytest.param(sql, marks=pytest.mark.long) for sql in LONG[6:])],
+    ids=lambda sql: sql[:70],
+)
 def test_what_is_endless_is_stopped(place: Place, sql: str) -> None:
     sql_service = Sql(place.archives, timeout_s=LIMIT_S)
     before = most = resident()
