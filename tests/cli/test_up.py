@@ -21,7 +21,7 @@ from tests.support.product import free_port, wait_until
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 NAMES = ("INGEST", "API", "DASHBOARD", "ROBOT")
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(240)]
 
 
 class Up:
@@ -109,8 +109,8 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     running = Up(tmp_path_factory.mktemp("up"))
     running.start()
     yield running
-    running.process.kill()
-    running.process.wait(20)
+    if running.process.poll() is None:
+        running.stop()
 
 
 def commands(page: str) -> list[str]:
@@ -152,7 +152,6 @@ def test_the_demo_lives(up: Up) -> None:
     assert httpx.get(up.url("ROBOT")).status_code == 200
 
 
-@pytest.mark.long
 def test_the_demo_makes_the_robot_speak(up: Up) -> None:
     def delivered() -> bool:
         messages = httpx.get(f"{up.url('ROBOT')}/messages").json()["messages"]
@@ -214,7 +213,6 @@ def test_a_killed_process_comes_back(up: Up) -> None:
         wait_until(ready, 60)
 
 
-@pytest.mark.long
 def test_ctrl_c_stops_all_and_the_next_start_makes_nothing_twice(up: Up) -> None:
     assert set(up.children()) == {"ingest", "server", "dashboard", "demo"}
     assert up.stop() == 0

@@ -118,7 +118,15 @@ def is_valid(text: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize("plans", NUMBER_PLANS, ids=["texts", "whole and double", "sole", "double"])
+@pytest.mark.parametrize(
+    "plans",
+    [
+        pytest.param(NUMBER_PLANS[0], id="texts", marks=pytest.mark.long),
+        pytest.param(NUMBER_PLANS[1], id="whole and double"),
+        pytest.param(NUMBER_PLANS[2], id="sole"),
+        pytest.param(NUMBER_PLANS[3], id="double", marks=pytest.mark.long),
+    ],
+)
 @pytest.mark.parametrize("name", AT_A)
 def test_one_kind_of_values(archived: Archived, name: str, plans: tuple[Plan, ...]) -> None:
     values = AT_A[name]

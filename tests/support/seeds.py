@@ -1,4 +1,4 @@
-"""Seeds of property tests: some in every run, many in `make soak`."""
+"""Seeds of property tests: one in every run, some in the full one, many in `make soak`."""
 
 from typing import Any
 
@@ -6,5 +6,9 @@ import pytest
 
 
 def seeds(some: int, many: int = 12) -> list[Any]:
-    """Values of a parameter: 0 up to `some`, and from there up to `many` with the mark of long tests."""
-    return [*range(some), *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(some, many))]
+    """Values of a parameter: 0, up to `some` with the mark of long tests, up to `many` with that of soak."""
+    return [
+        0,
+        *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, some)),
+        *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(some, many)),
+    ]
