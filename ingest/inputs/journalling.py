@@ -28,7 +28,6 @@ class Journalling:
         self._journal = journal
         self._entries: deque[Entry] = deque()
         self._changed = threading.Condition()
-        self._ending = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="inputs-journal", daemon=True)
 
@@ -39,9 +38,8 @@ class Journalling:
     def stop(self) -> None:
         """Append what was given until now, then end."""
         with self._changed:
-            self._ending = True
+            self._stopping.set()
             self._changed.notify()
-        self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
 
@@ -53,7 +51,7 @@ class Journalling:
         done: Future[None] = Future()
         done.set_running_or_notify_cancel()
         with self._changed:
-            if self._ending:
+            if self._stopping.is_set():
                 raise Unavailable(
                     "The ingest service ends.", remedy="none is needed, the messages come again"
                 )
@@ -80,7 +78,7 @@ class Journalling:
     def _next_group(self) -> list[Entry]:
         """All that waits, up to a bound; nothing at the end."""
         with self._changed:
-            while not self._entries and not self._ending:
+            while not self._entries and not self._stopping.is_set():
                 self._changed.wait()
             group: list[Entry] = []
             size = 0

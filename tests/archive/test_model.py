@@ -250,7 +250,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small")
-@pytest.mark.parametrize("number", seeds(2, 60))
+@pytest.mark.parametrize("number", seeds(3, 60))
 def test_the_archive_answers_as_a_plain_model_does(tmp_path: Path, number: int) -> None:
     seed = int(os.environ.get("EVENTCENTER_SEED", random.randrange(1 << 32))) + number
     print(f"EVENTCENTER_SEED={seed - number}, round {number}")

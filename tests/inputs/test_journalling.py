@@ -12,6 +12,7 @@ from eventcenter.clock import ManualClock
 from eventcenter.errors import StorageFull, Unavailable
 from eventcenter.journal import Block, BlockKind, JournalReader, JournalWriter, Position
 from ingest.inputs.journalling import Journalling
+from tests.support.product import wait_until
 
 APART_S = 0.019
 
@@ -59,8 +60,7 @@ def block(number: int) -> Block:
 def test_what_comes_during_a_sync_shares_the_next(journal: Watched, journalling: Journalling) -> None:
     journal.open.clear()
     first = journalling.commit([block(0)])
-    while not journal.began:
-        time.sleep(0.001)
+    wait_until(lambda: bool(journal.began), 10)
     others = [journalling.commit([block(number)]) for number in range(1, 6)]
     journal.open.set()
     for one in (first, *others):

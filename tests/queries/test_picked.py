@@ -82,7 +82,7 @@ class World:
         path.write_bytes(index_of_version_1(path.read_bytes()))
 
 
-@pytest.fixture(scope="module", params=seeds(2))
+@pytest.fixture(scope="module", params=seeds(3))
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     dice = random.Random(request.param)
     hashes, kinds, zone = keys.subject_hashes, dice.choice([1, 2, 1 << 31]), dice.choice([1, 3, 2048])

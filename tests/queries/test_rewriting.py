@@ -222,7 +222,7 @@ class Made:
             return plain, plain if other.sql is None else run(other.sql), other.sql is not None
 
 
-@pytest.fixture(scope="module", params=seeds(2))
+@pytest.fixture(scope="module", params=seeds(3))
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     chance = random.Random(request.param)
     patch = pytest.MonkeyPatch()
