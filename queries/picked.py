@@ -1,8 +1,8 @@
 """Rows of segments that indexes pick, a few at a time from the end that is asked for.
 
-A segment is sorted by type and time, so an id's or subject's rows lie far apart in it, and each that is read
-costs the engine a block of its own. The index tells within a narrow range where each stands in the asked
-order: only rows that may be among the first N are read.
+A segment is sorted by type and stretch of time, so an id's or subject's rows lie far apart in it, and what is
+read costs the engine whole blocks. The index tells within a narrow range where each row stands in the asked
+order: only those that may be among the first N are read.
 """
 
 import re
@@ -152,13 +152,9 @@ class Picked:
 
 def _ends(segment: Segment, rows: Rows, order: Order, *, newest: bool) -> tuple[Rows, Rows]:
     zones = segment.index.zones
-    if zones is None:
+    ends = segment.index.ends(rows, "seq" if order == "seq" else "at")
+    if ends is None or zones is None:
         return np.full(len(rows), -_LAST), np.full(len(rows), _LAST)
-    zone = rows // ZONE_ROWS
-    low, high = (
-        (zones.first_seq[zone], zones.last_seq[zone])
-        if order == "seq"
-        else (zones.first_at[zone], zones.last_at[zone])
-    )
+    low, high = ends
     near, far = (high, low) if newest else (-low, -high)
-    return near, np.where(zones.timeless[zone] == 1, _LAST, far) if order == "time" else far
+    return near, np.where(zones.timeless[rows // ZONE_ROWS] == 1, _LAST, far) if order == "time" else far

@@ -12,9 +12,8 @@ from typing import Final
 from eventcenter.archive import relation
 from eventcenter.archive.archive import Reader
 from eventcenter.archive.manifest import Layout
+from eventcenter.archive.order import AT
 
-AT: Final = "coalesce(time, received_at)"
-"""A segment is sorted by type, this, and seq."""
 _BESIDE: Final = 150
 """Bytes of an event beside its data and extensions, about."""
 _BYTES: Final = f"sum(strlen(coalesce(data, '')) + strlen(coalesce(extensions, '')) + {_BESIDE})::BIGINT"
@@ -37,6 +36,8 @@ class Chunks:
     keep: str
     bytes_of: dict[str, int]
     """By type, in order."""
+    count_of: dict[str, int]
+    """By type."""
     longest: float
     """Bytes of a row, on average, of the type that has the longest."""
 
@@ -99,5 +100,6 @@ def chunks(reader: Reader, parts: Layout, keep: str) -> Chunks:
         events=events,
         keep=keep,
         bytes_of={row["type"]: row["bytes"] for row in counted},
+        count_of={row["type"]: row["events"] for row in counted},
         longest=max((row["bytes"] / row["events"] for row in counted), default=0.0),
     )

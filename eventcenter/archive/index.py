@@ -7,22 +7,23 @@
     zones    of 2,048 rows each: first seq, last seq, first moment, last moment (i64; µs since 1970),
              whether some event has no time (u8)
     shared   hashes that several subjects have (u32), ascending
+    parts    of each row, where it lies in its zone's stretch of seq (u8), of moments (u8), in 256ths
 
 All numbers are little-endian, each array begins at a multiple of eight bytes. A table is a directory by the
 hash's upper 16 bits (u32 each: where the bucket begins), then per entry the rest of the hash (u16, and u8 for
 keys) and the row in three bytes (u16 and u8). A table without entries has no directory.
 
-Version 1 had no zones and nothing of shared hashes; it is read as it is.
+Version 1 had no zones and nothing of shared hashes, version 2 no parts; they are read as they are.
 """
 
 import mmap
 import os
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -32,12 +33,14 @@ from eventcenter.archive.keys import ID_BITS, Keys, id_prefix, subject_hash, tra
 
 MAX_ROWS: Final = 1 << 24
 _MAGIC: Final = b"ECINDEX1"
-_VERSION: Final = 2
+_VERSION: Final = 3
 _HEADER: Final = struct.Struct("<8sIIQQQQQ")
 _FURTHER: Final = struct.Struct("<QQ")
 """What follows the header from version 2 on."""
 ZONE_ROWS: Final = 2048
 """A zone is what the engine unpacks at once."""
+_PARTS: Final = 256
+"""Of a zone's stretch: a number of eight bits tells in which of them a row lies."""
 _CHECKED_FROM: Final = 16
 _BLOOM_BITS: Final = 13.4
 _KEY_BITS: Final = 40
@@ -46,6 +49,8 @@ _BUCKETS: Final = 1 << _DIRECTORY_BITS
 _ROW_BITS: Final = np.uint64(24)
 _ROW: Final = np.uint64(MAX_ROWS - 1)
 
+Order = Literal["seq", "at"]
+ORDERS: Final[tuple[Order, ...]] = ("seq", "at")
 Rows = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint32]
 Array = npt.NDArray[Any]
@@ -82,6 +87,18 @@ class Zones:
     def arrays(self) -> list[Array]:
         """In the order in which they are written."""
         return [self.first_seq, self.last_seq, self.first_at, self.last_at, self.timeless]
+
+    def ends(self, rows: Rows, order: Order) -> tuple[Rows, Rows]:
+        """The ends of the zones in which the rows lie."""
+        zone = rows // ZONE_ROWS
+        if order == "seq":
+            return self.first_seq[zone], self.last_seq[zone]
+        return self.first_at[zone], self.last_at[zone]
+
+    def parts(self, rows: Rows, values: Rows, order: Order) -> Array:
+        """Where the rows, which have these values, lie in their zones' stretches (u8)."""
+        first, last = self.ends(rows, order)
+        return ((values - first) // _width(first, last)).astype(np.uint8)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -213,7 +230,16 @@ class SegmentIndex:
             self.zones = Zones(
                 first_seq=first_seq, last_seq=last_seq, first_at=first_at, last_at=last_at, timeless=timeless
             )
-        self._shared = None if shared is None else np.frombuffer(view, np.uint32, shared, start).copy()
+        self._shared: Hashes | None = None
+        if shared is not None:
+            self._shared = np.frombuffer(view, np.uint32, shared, start).copy()
+            start += _padded(self._shared.nbytes)
+        self._parts: dict[Order, Array] | None = None
+        if version > 2 and zones:
+            self._parts = {
+                order: np.frombuffer(view, np.uint8, keys, start + place * _padded(keys))
+                for place, order in enumerate(ORDERS)
+            }
 
     @staticmethod
     def build(
@@ -224,11 +250,13 @@ class SegmentIndex:
         traces: tuple[Hashes, npt.NDArray[np.uint32]],
         zones: Zones,
         shared: Hashes,
+        parts: Mapping[Order, Array],
     ) -> int:
         """Write the index of a segment, durably; how many bytes it has.
 
         `keys`: of each row, in order. `subjects` and `traces`: hashes and the rows that have them. `shared`:
-        hashes that several subjects have, ascending.
+        hashes that several subjects have, ascending. `parts`: of each row, see `Zones.parts`; empty where
+        there are no zones.
         """
         if len(keys) >= MAX_ROWS:
             raise ValueError(f"a segment holds fewer than {MAX_ROWS} rows, not {len(keys)}")
@@ -241,6 +269,7 @@ class SegmentIndex:
             *_Table.arrays(*traces, 32),
             *zones.arrays(),
             shared,
+            *(parts[order] for order in ORDERS if parts),
         ]
         size = _HEADER.size + _FURTHER.size + sum(_padded(array.nbytes) for array in arrays)
         counts = struct.pack("<QQQQQ", size, len(words), len(keys), len(subjects[0]), len(traces[0]))
@@ -274,7 +303,7 @@ class SegmentIndex:
     def close(self) -> None:
         """Let the file go. For when nobody looks anything up any more: from here on that is a ValueError."""
         self._bloom = np.zeros(1, np.uint64)
-        self._keys = self._subjects = self._traces = None
+        self._keys = self._subjects = self._traces = self._parts = None
         self._data = None
 
     def verify(self) -> None:
@@ -322,11 +351,27 @@ class SegmentIndex:
         value = trace_hash(trace_id)
         return _NO_ROWS if value is None else _equal_hash(self._traces, value)
 
+    def ends(self, rows: Rows, order: Order) -> tuple[Rows, Rows] | None:
+        """Between which ends (included) each row's seq or moment lies; None where the file does not tell."""
+        self._open()
+        if self.zones is None:
+            return None
+        first, last = self.zones.ends(rows, order)
+        if self._parts is None:
+            return first, last
+        width = _width(first, last)
+        low = first + self._parts[order][rows].astype(np.int64) * width
+        return low, np.minimum(low + width - 1, last)
+
     def _open(self) -> mmap.mmap:
         # Nothing found in a closed index would pass for nothing there.
         if self._data is None:
             raise ValueError(f"{self._path} is closed")
         return self._data
+
+
+def _width(first: Rows, last: Rows) -> Rows:
+    return (last - first) // _PARTS + 1
 
 
 def _equal(table: _Table | None, bucket: int, low: int, high: int) -> Rows:

@@ -1,4 +1,4 @@
-"""Writes one segment: a settled stretch of events, sorted by type and time, with its index.
+"""Writes one segment: a settled stretch of events, in its order (`order.py`), with its index.
 
 The files are complete and synced when `write` returns; nobody knows of them until the manifest lists them.
 """
@@ -13,10 +13,10 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from eventcenter.archive import keys, promotion, relation
+from eventcenter.archive import keys, order, promotion, relation
 from eventcenter.archive.archive import Reader
-from eventcenter.archive.chunks import AT, chunks
-from eventcenter.archive.index import ZONE_ROWS, Hashes, Rows, SegmentIndex, Zones
+from eventcenter.archive.chunks import chunks
+from eventcenter.archive.index import ORDERS, ZONE_ROWS, Hashes, Rows, SegmentIndex, Zones
 from eventcenter.archive.inserting import nothing
 from eventcenter.archive.instance import remove_files
 from eventcenter.archive.manifest import (
@@ -28,6 +28,7 @@ from eventcenter.archive.manifest import (
     index_path,
     segment_path,
 )
+from eventcenter.archive.order import AT
 from eventcenter.archive.promotion import Plan
 from eventcenter.archive.relation import quoted
 from eventcenter.archive.transaction import transaction
@@ -39,6 +40,7 @@ MOST_EVENTS: Final = 12_000_000
 _BATCH_ROWS: Final = 2_048
 """One vector: of long rows more would take much of the memory."""
 _ZSTD: Final = "VARCHAR USING COMPRESSION zstd"
+"""For what is long: it takes 4 bytes for each row, also where there is nothing."""
 _KEPT: Final = {
     "seq": "BIGINT",
     "bus": "VARCHAR",
@@ -49,10 +51,10 @@ _KEPT: Final = {
     "subject": "VARCHAR",
     "time": "TIMESTAMPTZ",
     "time_form": "UTINYINT",
-    "time_text": _ZSTD,
+    "time_text": "VARCHAR",
     "datacontenttype": "VARCHAR",
     "dataschema": "VARCHAR",
-    "extensions": _ZSTD,
+    "extensions": "VARCHAR",
     "extended": "VARCHAR",
     "trace": "UUID",
     "span": "UBIGINT",
@@ -146,9 +148,10 @@ def write(
         paths = _columns(plans)
         _create(connection, number, paths)
         # In one transaction: else the last rows are written anew each time, and much of the file is empty.
+        begins = order.bounds(reader, found.events, keep, found.count_of)
         with transaction(connection):
             for sql, parameters in found.within(scratch.memory_bytes):
-                _insert(connection, reader, sql, parameters, paths)
+                _insert(connection, reader.cursor.sql(sql, params=parameters or None), paths, begins)
         connection.execute("CHECKPOINT made")
         # Each thread that looks what lies at paths holds whole rows: with two of them memory ran out.
         scratch.share(found.least_memory)
@@ -188,12 +191,10 @@ def _create(connection: duckdb.DuckDBPyConnection, number: int, paths: dict[str,
 
 def _insert(
     connection: duckdb.DuckDBPyConnection,
-    reader: Reader,
-    sql: str,
-    parameters: list[object],
+    found: duckdb.DuckDBPyRelation,
     paths: dict[str, PromotedPath],
+    begins: order.Bounds,
 ) -> None:
-    found = reader.cursor.sql(sql, params=parameters or None)
     connection.register("incoming", found.to_arrow_reader(_BATCH_ROWS))
     # Forms are tried out here: where the text would come back otherwise, it is kept. Before the sorting, as
     # most texts are not; what paths hold is taken out after it, so that it need not be sorted either.
@@ -211,7 +212,7 @@ def _insert(
         f" THEN trace END AS trace) FROM ({numbers})"
     )
     kept = ", ".join(f"{_INSTEAD[name]} AS {name}" if name in _INSTEAD else name for name in _KEPT)
-    ordered = f"SELECT {kept} FROM ({formed}) ORDER BY type, {AT}, seq"  # noqa: S608 constants
+    ordered, parameters = order.in_order(f"SELECT {kept} FROM ({formed})", begins)  # noqa: S608 constants
     values = list(_KEPT)
     for index, promoted in enumerate(paths.values(), 1):
         text = f"found[{index}]"
@@ -223,7 +224,8 @@ def _insert(
     taken = f", json_extract_string(data, [{listed}]) AS found" if paths else ""
     connection.execute(
         f"INSERT INTO made.events SELECT {', '.join(values)} FROM (SELECT *{taken} FROM ({ordered}))"  # noqa: S608
-        f" UNION ALL {nothing(len(values))}"
+        f" UNION ALL {nothing(len(values))}",
+        parameters or None,
     )
     connection.unregister("incoming")
 
@@ -295,8 +297,10 @@ def _describe(
 def _build_index(connection: duckdb.DuckDBPyConnection, path: Path, events: int) -> None:
     hashes = np.empty(events, np.uint64)
     subjects, traces = _Entries(), _Entries()
+    zones = _zones(connection)
+    parts = {name: np.empty(events, np.uint8) for name in ORDERS}
     found = connection.sql(
-        f"SELECT rowid AS row, bus, source, {relation.ID} AS id, subject,"  # noqa: S608 constants
+        f"SELECT rowid AS row, bus, source, {relation.ID} AS id, subject, seq, epoch_us({AT}) AS at,"  # noqa: S608 constants
         f" coalesce({_TRACE_OF_NUMBER}, {keys.TRACE}) AS trace FROM made.events"
     )
     for batch in found.to_arrow_reader(_BATCH_ROWS):
@@ -304,13 +308,16 @@ def _build_index(connection: duckdb.DuckDBPyConnection, path: Path, events: int)
         hashes[rows] = keys.keys_of(batch["bus"], batch["source"], batch["id"])
         subjects.add(batch["subject"], keys.subject_hashes(batch["subject"]), rows)
         traces.add(batch["trace"], np.asarray(batch["trace"].fill_null(0)), rows)
+        for name in ORDERS:
+            parts[name][rows] = zones.parts(rows, np.asarray(batch[name]), name)
     SegmentIndex.build(
         path,
         keys=hashes,
         subjects=subjects.all(),
         traces=traces.all(),
-        zones=_zones(connection),
+        zones=zones,
         shared=_shared(connection),
+        parts=parts,
     )
 
 

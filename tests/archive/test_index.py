@@ -1,6 +1,9 @@
 """A segment's index finds every row there is, and little else."""
 
+import random
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -9,9 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventcenter.archive import bloom, keys
-from eventcenter.archive.index import Hashes, IndexDamaged, Rows, SegmentIndex, Zones
+from eventcenter.archive.index import (
+    ZONE_ROWS,
+    Array,
+    Hashes,
+    IndexDamaged,
+    Order,
+    Rows,
+    SegmentIndex,
+    Zones,
+)
 from eventcenter.archive.keys import Keys
-from tests.archive.former import index_of_version_1
+from tests.archive.former import index_of_version_1, index_of_version_2
 
 NONE = (np.empty(0, np.uint32), np.empty(0, np.uint32))
 CLOSE = st.builds(
@@ -32,6 +44,7 @@ def build(
     *,
     zones: Zones | None = None,
     shared: Hashes = NONE[0],
+    parts: Mapping[Order, Array] = MappingProxyType({}),
 ) -> SegmentIndex:
     path = folder / "1.index"
     size = SegmentIndex.build(
@@ -41,6 +54,7 @@ def build(
         traces=traces,
         zones=zones or Zones.none(),
         shared=shared,
+        parts=parts,
     )
     assert size == path.stat().st_size
     index = SegmentIndex.open(path)
@@ -187,16 +201,24 @@ def test_a_closed_index_does_not_pass_for_an_empty_one(tmp_path: Path) -> None:
         index.rows_of_id("1")
 
 
-def test_zones_and_shared_hashes_come_back(tmp_path: Path) -> None:
-    zones = Zones(
-        first_seq=np.array([1, 5]),
-        last_seq=np.array([4, 2**40]),
-        first_at=np.array([-(2**55), 7]),
-        last_at=np.array([3, 2**55]),
-        timeless=np.array([0, 1], np.uint8),
+def zones_of(seqs: Rows, moments: Rows) -> Zones:
+    starts = range(0, len(seqs), ZONE_ROWS)
+    ends = [[f(each[at : at + ZONE_ROWS]) for at in starts] for each in (seqs, moments) for f in (min, max)]
+    return Zones(
+        first_seq=np.array(ends[0], np.int64),
+        last_seq=np.array(ends[1], np.int64),
+        first_at=np.array(ends[2], np.int64),
+        last_at=np.array(ends[3], np.int64),
+        timeless=np.zeros(len(starts), np.uint8),
     )
+
+
+def test_zones_and_shared_hashes_come_back(tmp_path: Path) -> None:
+    zones = zones_of(np.array([1, 4, 3]), np.array([-(2**55), 3, 2**55]))
     shared = np.array([keys.subject_hash("both")], np.uint32)
-    index = build(tmp_path, [1, 2, 3], of_texts(["both", "one", "both"]), zones=zones, shared=shared)
+    parts: dict[Order, Array] = {"seq": np.zeros(3, np.uint8), "at": np.zeros(3, np.uint8)}
+    subjects = of_texts(["both", "one", "both"])
+    index = build(tmp_path, [1, 2, 3], subjects, zones=zones, shared=shared, parts=parts)
     assert index.zones is not None
     for held, written in zip(index.zones.arrays(), zones.arrays(), strict=True):
         assert held.tolist() == written.tolist()
@@ -205,7 +227,60 @@ def test_zones_and_shared_hashes_come_back(tmp_path: Path) -> None:
     assert index.rows_of_subject("both").tolist() == [0, 2]
 
 
-def test_an_index_of_the_former_version_is_read(tmp_path: Path) -> None:
+@settings(max_examples=30, deadline=None)
+@given(
+    near=st.lists(st.integers(-(2**61), 2**61), min_size=2, max_size=6),
+    events=st.sampled_from([2, ZONE_ROWS, ZONE_ROWS + 1, 2 * ZONE_ROWS]),
+    seed=st.integers(0, 2**32),
+)
+def test_each_row_lies_between_the_ends_that_the_index_tells(
+    tmp_path_factory: pytest.TempPathFactory, near: list[int], events: int, seed: int
+) -> None:
+    chance = random.Random(seed)
+    values: dict[Order, Rows] = {
+        "seq": np.array(chance.sample(range(2**40), events)),
+        "at": np.array([chance.choice(near) + chance.randrange(1000) for _ in range(events)]),
+    }
+    zones = zones_of(values["seq"], values["at"])
+    rows = np.arange(events)
+    parts = {order: zones.parts(rows, each, order) for order, each in values.items()}
+    path = tmp_path_factory.mktemp("index")
+    index = build(path, list(range(events)), zones=zones, parts=parts)
+    for order, each in values.items():
+        ends = index.ends(rows, order)
+        assert ends is not None
+        low, high = ends
+        assert (low <= each).all()
+        assert (each <= high).all()
+        first, last = zones.ends(rows, order)
+        assert (high - low <= (last - first) // 256).all()
+        assert (low >= first).all()
+        assert (high <= last).all()
+    index.close()
+    with pytest.raises(ValueError, match="closed"):
+        index.ends(rows, "at")
+
+
+def test_an_index_of_version_2_tells_the_ends_of_zones(tmp_path: Path) -> None:
+    values = np.array([5, 1 << 20, 1 << 30])
+    zones = zones_of(values, values + 7)
+    parts: dict[Order, Array] = {
+        "seq": zones.parts(np.arange(3), values, "seq"),
+        "at": zones.parts(np.arange(3), values + 7, "at"),
+    }
+    build(tmp_path, [1, 2, 3], of_texts(["a", None, "a"]), zones=zones, parts=parts).close()
+    path = tmp_path / "1.index"
+    path.write_bytes(index_of_version_2(path.read_bytes()))
+    index = SegmentIndex.open(path)
+    index.verify()
+    ends = index.ends(np.array([0, 2]), "seq")
+    assert ends is not None
+    assert [end.tolist() for end in ends] == [[5, 5], [1 << 30, 1 << 30]]
+    assert index.tells("a")
+    assert index.rows_of_subject("a").tolist() == [0, 2]
+
+
+def test_an_index_of_version_1_is_read(tmp_path: Path) -> None:
     build(
         tmp_path, [1 << 40, 2 << 40, 3 << 40], of_texts(["a", None, "a"]), of_texts([None, "b", None])
     ).close()
@@ -216,4 +291,5 @@ def test_an_index_of_the_former_version_is_read(tmp_path: Path) -> None:
     assert index.candidates(np.array([2 << 40], np.uint64))[1].tolist() == [1]
     assert index.rows_of_subject("a").tolist() == [0, 2]
     assert index.zones is None
+    assert index.ends(np.array([0]), "seq") is None
     assert not index.tells("a")

@@ -49,6 +49,7 @@ class House:
             traces=NONE,
             zones=Zones.none(),
             shared=NONE[0],
+            parts={},
         )
         self._incoming(events)
         self.connection.execute(f"ATTACH ':memory:' AS s{number}")

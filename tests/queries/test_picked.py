@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from eventcenter.archive import keys, segment, settle
+from eventcenter.archive import index, keys, segment, settle
+from eventcenter.archive import order as archive_order
 from eventcenter.archive.manifest import Layout, index_path
 from eventcenter.archive.segment import Scratch
 from eventcenter.archive.untrusted import select
@@ -19,7 +20,7 @@ from queries.guard import check
 from queries.picked import Picked
 from queries.request import EventFilter, SearchRequest
 from queries.rewriting import rewrite
-from tests.archive.former import index_of_version_1
+from tests.archive.former import index_of_version_1, index_of_version_2
 from tests.queries.filling import TENANT, Filling
 from tests.support.seeds import seeds
 
@@ -79,7 +80,8 @@ class World:
         one = self.archive.layout().segments[0]
         assert self.archive.sleep()
         path = index_path(self.archive.folder, one.number)
-        path.write_bytes(index_of_version_1(path.read_bytes()))
+        former = self.dice.choice([index_of_version_1, index_of_version_2])
+        path.write_bytes(former(path.read_bytes()))
 
 
 @pytest.fixture(scope="module", params=seeds(3))
@@ -88,8 +90,9 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     hashes, kinds, zone = keys.subject_hashes, dice.choice([1, 2, 1 << 31]), dice.choice([1, 3, 2048])
     changes: list[tuple[Any, str, Any]] = [
         (keys, "subject_hashes", lambda texts: hashes(texts) % kinds),
-        (segment, "ZONE_ROWS", zone),
-        (picked, "ZONE_ROWS", zone),
+        *((module, "ZONE_ROWS", zone) for module in (index, segment, picked)),
+        (archive_order, "STRETCH", dice.choice([2, 10, 122_880])),
+        (archive_order, "_LOOKED_AT", dice.choice([1, 2])),
         (picked, "_FEW", dice.choice([1, 4])),
         (pages, "_FEW_ROWS", dice.choice([0, 16])),
         (pages, "_MOST_PICKED", dice.choice([5, 2_000])),
@@ -198,7 +201,7 @@ def answers(world: World, sql: str, parameters: dict[str, Any]) -> tuple[list[An
 
 
 def test_few_rows_are_read(filling: Filling, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (segment, picked):
+    for module in (index, segment, picked):
         monkeypatch.setattr(module, "ZONE_ROWS", 2)
     filling.add(
         [filling.event(subject="s", type=f"t{number % 7}", time=START.isoformat()) for number in range(300)]
