@@ -46,12 +46,7 @@ def rows_of(columns: Sequence[pa.Array]) -> bytes:
 
     To hand rows to an encoder as tuples would take several times as long, most of it for garbage collection.
     """
-    length = len(columns[0]) if columns else 0
-    if not length:
-        return b"[]"
-    rows = pc.binary_join_element_wise(*columns, ",")
-    [joined] = pc.binary_join(pa.ListArray.from_arrays([0, length], rows), "],[")
-    return b"".join((b"[[", joined.as_buffer(), b"]]"))
+    return b"".join((b"[[", _joined(columns, "],["), b"]]")) if columns and len(columns[0]) else b"[]"
 
 
 def csv_answer(table: pa.Table) -> bytes:
@@ -60,9 +55,8 @@ def csv_answer(table: pa.Table) -> bytes:
     A text that a spreadsheet would take for a formula gets an apostrophe before it.
     """
     head = ",".join(_cell(_text(name)) for name in table.column_names)
-    columns = [_cells(column) for column in table.columns]
-    lines = [head, *(",".join(row) for row in zip(*columns, strict=True))]
-    return ("\r\n".join(lines) + "\r\n").encode("utf-8", "replace")
+    lines = _joined([_cells(column) for column in table.columns], "\r\n")
+    return b"".join((head.encode("utf-8", "replace"), b"\r\n", lines, b"\r\n" if table.num_rows else b""))
 
 
 def arrow_answer(table: pa.Table) -> bytes:
@@ -73,16 +67,29 @@ def arrow_answer(table: pa.Table) -> bytes:
     return bytes(sink.getvalue())
 
 
+def _joined(columns: Sequence[pa.Array], between: str) -> Any:
+    """Bytes: the columns' texts row by row with commas, and `between` between rows."""
+    rows = pc.binary_join_element_wise(*columns, ",")
+    if not len(rows):
+        return b""
+    [joined] = pc.binary_join(pa.ListArray.from_arrays([0, len(rows)], rows), between)
+    return joined.as_buffer()
+
+
 def _json(column: pa.ChunkedArray, kind: str) -> pa.Array:
     """The JSON text of each value."""
     held = column.type
     if pa.types.is_integer(held):
         return column.combine_chunks().cast(pa.string()).fill_null("null")
     if kind != "JSON" and (pa.types.is_string(held) or pa.types.is_timestamp(held)):
-        # Few values come often: types, names, buckets.
-        coded = column.combine_chunks().dictionary_encode(null_encoding="encode")
-        return _texts(_values(pa.chunked_array([coded.dictionary]))).take(coded.indices)
+        return _of_each(column, lambda values: _texts(_values(values)))
     return _texts(_plain_values(column, kind))
+
+
+def _of_each(column: pa.ChunkedArray, texts: Callable[[pa.ChunkedArray], pa.Array]) -> pa.Array:
+    """The text of each value, made once of each: few come often, such as types, names and buckets."""
+    coded = column.combine_chunks().dictionary_encode(null_encoding="encode")
+    return texts(pa.chunked_array([coded.dictionary])).take(coded.indices)
 
 
 def _plain_values(column: pa.ChunkedArray, kind: str) -> Values:
@@ -225,14 +232,26 @@ def _json_texts(values: Values) -> Values:
     return found
 
 
-def _cells(column: pa.ChunkedArray) -> list[str]:
+def _cells(column: pa.ChunkedArray) -> pa.Array:
+    """Each value's cell."""
+    kind = column.type
+    if pa.types.is_integer(kind):
+        return column.combine_chunks().cast(pa.string()).fill_null("")
+    if pa.types.is_string(kind) or pa.types.is_timestamp(kind):
+        return _of_each(column, _cell_texts)
+    return _cell_texts(column)
+
+
+def _cell_texts(column: pa.ChunkedArray) -> pa.Array:
     kind = column.type
     values = _values(column)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return ["" if value is None else _cell(_text(value)) for value in values]
-    if pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_boolean(kind):
-        return ["" if value is None else _plain(value) for value in values]
-    return ["" if value is None else _cell(_plain(value)) for value in values]
+        cells = [None if value is None else _cell(_text(value)) for value in values]
+    elif pa.types.is_decimal(kind) or pa.types.is_boolean(kind):
+        cells = [None if value is None else _plain(value) for value in values]
+    else:
+        cells = [None if value is None else _cell(_plain(value)) for value in values]
+    return pa.array(cells, pa.string()).fill_null("")
 
 
 def _plain(value: Any) -> str:

@@ -25,7 +25,7 @@ _FASTER_THAN_CHDB = 8.0
 _PROMOTED_SHARE = 0.3
 """A path counts as promoted once its question takes less than this share of the first time."""
 _PROMOTION_LOOK_S = 2.0
-_WAYS = {"rest": "route", "sql": "SQL"}
+_WAYS = {"rest": "route", "sql": "SQL", "arrow": "SQL as Arrow"}
 
 Answer = list[tuple[Any, ...]]
 Asked = dict[str, dict[str, tuple[float, Answer]]]

@@ -89,7 +89,11 @@ class Client:
         self._headers = {"authorization": f"Bearer {stand.viewer}", "content-type": "application/json"}
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """The answer, parsed. Fails unless it is 200."""
+        """The JSON of the answer, parsed. Fails unless it is 200."""
+        return msgspec.json.decode(self.read(method, path, body))
+
+    def read(self, method: str, path: str, body: Any = None) -> bytes:
+        """The answer. Fails unless it is 200."""
         sent = None if body is None else msgspec.json.encode(body)
         try:
             self._connection.request(method, path, body=sent, headers=self._headers)
@@ -101,7 +105,7 @@ class Client:
             answer = self._connection.getresponse()
         found = answer.read()
         assert answer.status == 200, f"{method} {path}: {answer.status} {found[:1000]!r}"
-        return msgspec.json.decode(found)
+        return found
 
     def close(self) -> None:
         """Close the connection."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
 
+import pyarrow as pa
+
 from tests.bench.references import Rows, Statement
 from tests.bench.stand import Client
 
@@ -40,19 +42,19 @@ class Question:
     """A time that is good enough whatever the reference takes."""
 
     def ask(self, client: Client, way: str, parameters: Sequence[str]) -> Made:
-        """The product's answer by `rest` or `sql`."""
+        """The product's answer by `rest`, `sql` (JSON) or `arrow`."""
         if way == "rest":
             assert self.rest is not None
             return self.rest(client, parameters)
-        answer = client.ask(
-            "POST",
-            "/v1/query",
-            {
-                "sql": self.sql,
-                "parameters": dict(zip(("p",), parameters, strict=bool(parameters))),
-                "limit": 100_000,
-            },
-        )
+        asked = {
+            "sql": self.sql,
+            "parameters": dict(zip(("p",), parameters, strict=bool(parameters))),
+            "limit": 100_000,
+        }
+        if way == "arrow":
+            table = pa.ipc.open_stream(client.read("POST", "/v1/query", asked | {"format": way})).read_all()
+            return lambda: list(table.to_pylist())
+        answer = client.ask("POST", "/v1/query", asked)
         assert not answer["truncated"], self.name
         names = [column["name"] for column in answer["columns"]]
         return lambda: [dict(zip(names, row, strict=True)) for row in answer["rows"]]
@@ -60,7 +62,7 @@ class Question:
     @property
     def ways(self) -> tuple[str, ...]:
         """How the product can be asked."""
-        return ("sql",) if self.rest is None else ("rest", "sql")
+        return ("sql", "arrow") if self.rest is None else ("rest", "sql", "arrow")
 
     def canonical(self, rows: Rows) -> list[tuple[Any, ...]]:
         """Rows of any form, to be compared: sorted, in one notation."""
