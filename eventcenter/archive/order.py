@@ -3,7 +3,8 @@
 Types lie apart since their payloads look alike. Within a type, STRETCH events that follow each other in time
 are in the order of their subjects: the engine unpacks 2,048 rows for one, and so what is asked for together,
 the newest of a subject, costs it a few of these instead of one for each event. A stretch is as long as a row
-group, whose smallest and largest times tell the engine what to pass over: that costs no more than before.
+group, whose smallest and largest times tell the engine what to pass over: to ask for a range of time costs no
+more than if all lay by time.
 """
 
 from collections.abc import Mapping, Sequence
