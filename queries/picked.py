@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eventcenter.archive.archive import Reader
-from eventcenter.archive.index import ZONE_ROWS, Rows
+from eventcenter.archive.index import Rows
 from eventcenter.archive.manifest import Fresh, Layout, Segment
 from eventcenter.archive.relation import COLUMNS, PathColumn, PathTest, events
 from queries import parts
@@ -151,10 +151,9 @@ class Picked:
 
 
 def _ends(segment: Segment, rows: Rows, order: Order, *, newest: bool) -> tuple[Rows, Rows]:
-    zones = segment.index.zones
     ends = segment.index.ends(rows, "seq" if order == "seq" else "at")
-    if ends is None or zones is None:
+    if ends is None:
         return np.full(len(rows), -_LAST), np.full(len(rows), _LAST)
     low, high = ends
     near, far = (high, low) if newest else (-low, -high)
-    return near, np.where(zones.timeless[rows // ZONE_ROWS] == 1, _LAST, far) if order == "time" else far
+    return near, np.where(segment.index.may_lack_time(rows), _LAST, far) if order == "time" else far

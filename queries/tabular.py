@@ -244,14 +244,9 @@ def _cells(column: pa.ChunkedArray) -> pa.Array:
 
 def _cell_texts(column: pa.ChunkedArray) -> pa.Array:
     kind = column.type
-    values = _values(column)
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        cells = [None if value is None else _cell(_text(value)) for value in values]
-    elif pa.types.is_decimal(kind) or pa.types.is_boolean(kind):
-        cells = [None if value is None else _plain(value) for value in values]
-    else:
-        cells = [None if value is None else _cell(_plain(value)) for value in values]
-    return pa.array(cells, pa.string()).fill_null("")
+    text = _text if pa.types.is_string(kind) or pa.types.is_large_string(kind) else _plain
+    cells = ["" if value is None else _cell(text(value)) for value in _values(column)]
+    return pa.array(cells, pa.string())
 
 
 def _plain(value: Any) -> str:

@@ -363,6 +363,12 @@ class SegmentIndex:
         low = first + self._parts[order][rows].astype(np.int64) * width
         return low, np.minimum(low + width - 1, last)
 
+    def may_lack_time(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        """Of each row, whether its event may have no `time`."""
+        if self.zones is None:
+            return np.ones(len(rows), np.bool_)
+        return np.asarray(self.zones.timeless[rows // ZONE_ROWS], np.bool_)
+
     def _open(self) -> mmap.mmap:
         # Nothing found in a closed index would pass for nothing there.
         if self._data is None:

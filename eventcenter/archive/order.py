@@ -34,6 +34,7 @@ def bounds(reader: Reader, events: str, keep: str, counts: Mapping[str, int]) ->
 
     `counts`: of events by type.
     """
+    # The largest first, so that most events meet their type at once.
     several = sorted((name for name in counts if counts[name] > STRETCH), key=lambda name: -counts[name])
     looked = _looked_at(reader, events, keep, several)
     return {name: _cuts(moments, -(-counts[name] // STRETCH)) for name, moments in looked.items()}

@@ -7,30 +7,25 @@ from typing import Any
 
 import pytest
 
-from eventcenter.archive import Archives, order, relation, settle
+from eventcenter.archive import order, relation, settle
 from eventcenter.archive.manifest import Layout
 from eventcenter.archive.segment import Scratch
-from eventcenter.event import Event, encode_line
-from eventcenter.journal import Block, BlockKind, Position, ReadBlock
+from eventcenter.event import Event
+from tests.queries.filling import TENANT, Filling
 from tests.support.seeds import seeds
 
 STRETCH = 500
 
 
-def line(chance: random.Random, number: int, burst: bool) -> bytes:
+def event(filling: Filling, chance: random.Random, number: int, burst: bool) -> Event:
     second = chance.randrange(60) if burst and chance.random() < 0.8 else chance.randrange(60 * 60)
     # A clock that is wrong by half a century must not make one stretch of all others.
     year = 1970 if chance.random() < 0.01 else 2026
-    event = Event(
-        id=str(number),
-        source="/s",
+    return filling.event(
         type=chance.choice("aaaaaabbbc"),
         subject=chance.choice(["s1", "s2", "s3", "s4", None]),
         time=f"{year}-11-01T00:{second // 60:02d}:{second % 60:02d}.{number % 1000:03d}Z",
-        data=b'{"n":%d}' % number,
-        data_kind="json",
     )
-    return encode_line(event)
 
 
 @pytest.mark.parametrize("seed", seeds(2))
@@ -39,22 +34,10 @@ def test_stretches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -
     monkeypatch.setattr(order, "_LOOKED_AT", STRETCH // 2)
     chance = random.Random(seed)
     burst = chance.random() < 0.5
-    lines = [line(chance, number, burst) for number in range(chance.randrange(3_000, 6_000))]
-    block = Block(
-        kind=BlockKind.EVENTS,
-        tenant="t",
-        bus="default",
-        payload=b"".join(lines),
-        count=len(lines),
-        wants_outcome=False,
-    )
-    pool = Archives(tmp_path)
-    archive = pool.tenant("t")
-    archive.load(
-        b"j" * 16,
-        "main",
-        [ReadBlock(position=Position(1, 1), received_at=1_800_000_000_000_000, block=block)],
-    )
+    filling = Filling(tmp_path / "archives")
+    events = [event(filling, chance, number, burst) for number in range(chance.randrange(3_000, 6_000))]
+    filling.add(events)
+    archive = filling.archives.tenant(TENANT)
     archive.rotate()
     work = settle.Work(parts=Layout(fresh=archive.layout().fresh[:1], segments=()))
     with archive.upkeep():
@@ -63,8 +46,8 @@ def test_stretches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -
     with archive.reader() as reader:
         found = relation.events(Layout(fresh=(), segments=(one,)), place=True)
         rows = reader.rows(f"SELECT type, subject, time, seq FROM ({found}) ORDER BY row")
-    pool.close()
-    assert sorted(row["seq"] for row in rows) == list(range(1, len(lines) + 1))
+    filling.archives.close()
+    assert sorted(row["seq"] for row in rows) == list(range(1, len(events) + 1))
     types = [kind for kind, _ in itertools.groupby(row["type"] for row in rows)]
     assert types == ["a", "b", "c"]
     for kind in types:

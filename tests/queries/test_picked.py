@@ -90,7 +90,7 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     hashes, kinds, zone = keys.subject_hashes, dice.choice([1, 2, 1 << 31]), dice.choice([1, 3, 2048])
     changes: list[tuple[Any, str, Any]] = [
         (keys, "subject_hashes", lambda texts: hashes(texts) % kinds),
-        *((module, "ZONE_ROWS", zone) for module in (index, segment, picked)),
+        *((module, "ZONE_ROWS", zone) for module in (index, segment)),
         (archive_order, "STRETCH", dice.choice([2, 10, 122_880])),
         (archive_order, "_LOOKED_AT", dice.choice([1, 2])),
         (picked, "_FEW", dice.choice([1, 4])),
@@ -201,7 +201,7 @@ def answers(world: World, sql: str, parameters: dict[str, Any]) -> tuple[list[An
 
 
 def test_few_rows_are_read(filling: Filling, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (index, segment, picked):
+    for module in (index, segment):
         monkeypatch.setattr(module, "ZONE_ROWS", 2)
     filling.add(
         [filling.event(subject="s", type=f"t{number % 7}", time=START.isoformat()) for number in range(300)]
