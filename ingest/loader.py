@@ -298,7 +298,9 @@ class Loader:
         journal_id = journal.reader.journal_id or b""
         try:
             archive = self._archives.tenant(tenant)
-            outcomes = _load_or_bisect(archive, journal_id, journal.name, blocks, table)
+            outcomes = _load_or_bisect(
+                archive, journal_id, journal.name, blocks, table=table, behind=journal.behind
+            )
         except Exception:  # noqa: BLE001 whatever it is, other tenants go on
             _log.exception("an archive cannot be loaded; its events wait in the journal", tenant=tenant)
             stuck = self._stuck.setdefault(
@@ -398,11 +400,17 @@ def _bytes(blocks: Sequence[ReadBlock]) -> int:
 
 
 def _load_or_bisect(
-    archive: Archive, journal_id: bytes, writer: str, blocks: Sequence[ReadBlock], table: Any = None
+    archive: Archive,
+    journal_id: bytes,
+    writer: str,
+    blocks: Sequence[ReadBlock],
+    *,
+    table: Any = None,
+    behind: bool = False,
 ) -> list[Outcome]:
     """Load; where a poison block is among them, halve until it stands alone, and salvage its good lines."""
     try:
-        return archive.load(journal_id, writer, blocks, table=table)
+        return archive.load(journal_id, writer, blocks, table=table, behind=behind)
     except Poison as poison:
         if len(blocks) > 1:
             middle = len(blocks) // 2

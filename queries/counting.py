@@ -11,7 +11,7 @@ from eventcenter.clock import to_micros
 from queries import parts
 from queries.histogram import Buckets, Numbers, Series, complete
 from queries.request import By, EventFilter
-from queries.search import Counting, Statement, is_counted, promoted_paths, time_column
+from queries.search import Counting, Statement, is_counted, time_column
 from queries.stretches import Stretch, Stretches, all_of, hours_of, split
 
 _MINUTE_S = 60
@@ -105,9 +105,7 @@ def _ends_in(reader: Reader, layout: Layout, which: EventFilter, stretch: Stretc
 
 
 def _counting(reader: Reader, which: EventFilter, by: By | None, buckets: Buckets | None = None) -> Counting:
-    counting = Counting(
-        by=by, time_field=which.time_field, buckets=buckets, promoted=promoted_paths(reader.layout)
-    )
+    counting = Counting(by=by, time_field=which.time_field, buckets=buckets, promoted=reader.layout.paths)
     counting.where_filter(replace(which, from_=None, to=None))
     pieces = _pieces(which, by, buckets)
     if pieces.hours == (None, None):

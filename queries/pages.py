@@ -16,7 +16,7 @@ from eventcenter.clock import to_micros
 from queries import parts
 from queries.picked import Picked
 from queries.request import EventFilter, SearchRequest
-from queries.search import ROW, Counting, Statement, is_counted, promoted_paths, reads_json, time_column
+from queries.search import ROW, Counting, Statement, is_counted, reads_json, time_column
 from queries.stretches import HOUR_US, hours_of
 
 _FIRST_WINDOW = 65_536
@@ -149,7 +149,7 @@ def _picked(
     left = left.told(reader, request)
 
     def look(taken: Picked, fresh: tuple[Fresh, ...] = (), *, whole: bool = False) -> list[Found]:
-        statement = Statement(promoted=promoted_paths(layout))
+        statement = Statement(promoted=layout.paths)
         statement.where_seqs(1, bound)
         statement.where_filter(request)
         _where_behind(statement, request, start)

@@ -66,6 +66,8 @@ _PLACEHOLDER = re.compile(r"\$(p\d+)")
 _FALSE = "FALSE"
 _KINDS = frozenset({"type", "source", "specversion"})
 _NESTED = frozenset({"array", "above"})
+_NO_STRING = r"'^([-0-9\[{]|true$|false$)'"
+"""What all values that are no strings look like as text."""
 """Values that the text of a place does not tell."""
 _TRACE_PARENT = "json_extract_string(extensions, '$.traceparent')"
 
@@ -94,7 +96,7 @@ class Statement:
 
         `read`: an expression; with the columns that it and the filter name, instead of all.
         """
-        statement = cls(promoted=promoted_paths(layout))
+        statement = cls(promoted=layout.paths)
         statement.where_filter(which)
         columns = COLUMNS if read is None else statement.columns_with(read)
         statement.source = parts.source(layout, which, columns=columns, paths=statement.tests)
@@ -261,11 +263,15 @@ class Statement:
         if exact:
             return _joined(" OR ", found, _FALSE)
         text = promoted_text(kept)
+        told = "FALSE"
+        if len(wanted) == 1:
+            told = f"{_joined(' OR ', found, _FALSE)} AND {_is_no_other(text, *wanted)}"
         if kinds is None or "array" in kinds:
             found.append(_is_array(text))
         if kinds is None or "above" in kinds:
             found.append(f"{text} IS NULL")
-        return f"({_joined(' OR ', found, _FALSE)} AND {in_json})"
+        doubtful = _joined(" OR ", found, _FALSE)
+        return f"CASE WHEN {told} THEN TRUE WHEN {doubtful} THEN {in_json} ELSE FALSE END"
 
     def _kept_tests(self, kept: PromotedPath, tests: Sequence[Test]) -> list[str]:
         """Tests of what `data->>path` gives; a text and a number that read alike both pass."""
@@ -584,11 +590,6 @@ def pointer(keys: Sequence[str]) -> str:
     return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in keys)
 
 
-def promoted_paths(layout: Layout) -> frozenset[str]:
-    """Payload paths that a segment keeps in columns."""
-    return frozenset(path for segment in layout.segments for path in segment.paths)
-
-
 def payload_paths(pattern: EventPattern | None) -> list[str]:
     """JSON pointers of the places in data that a pattern looks at."""
     looked_at = paths(pattern) if pattern is not None else ()
@@ -667,6 +668,17 @@ def _is_string(x: str) -> str:
 
 def _is_scalar(x: str) -> str:
     return f"({x} IS NOT NULL AND NOT {_is_array(x)} AND NOT {_is_object(x)})"
+
+
+def _is_no_other(text: str, kind: Kind | None) -> str:
+    """Whether a text that passes tests of this kind can be no value of another kind that reads alike.
+
+    What is no string begins in a way of its own. A number or boolean is written with quotes where it is a
+    string, unless its characters are escaped.
+    """
+    if kind == "string":
+        return f"NOT regexp_matches({text}, {_NO_STRING})"
+    return f"NOT contains(data, '\"' || {text} || '\"') AND NOT contains(data, '\\')"
 
 
 def _has_one_text(test: Exact) -> bool:

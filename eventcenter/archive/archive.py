@@ -198,11 +198,15 @@ class Archive:
         *,
         rejects: Sequence[loading.Reject] = (),
         table: pa.Table | None = None,
+        behind: bool = False,
     ) -> list[Outcome]:
-        """See `eventcenter.archive.load.load`."""
+        """See `eventcenter.archive.load.load`.
+
+        `behind`: more waits than one load takes, and a table that is begun now promotes nothing.
+        """
         with self._write() as instance:
             if self._has_full_table(instance):
-                instance.rotate()
+                instance.rotate(promote=not behind)
             outcomes = loading.load(
                 instance.connection,
                 journal_id,

@@ -1,5 +1,6 @@
 -- Fresh events as text, in load order. `key` tells (bus, source, id), see keys.py.
 -- Long texts are not compressed: that would take a fifth of loading, for a table that is soon a segment.
+-- Behind them a column for each promoted path, with what data->>path gives.
 CREATE TABLE fresh_{number} (
     seq BIGINT NOT NULL,
     key UBIGINT NOT NULL,
@@ -15,5 +16,5 @@ CREATE TABLE fresh_{number} (
     extensions VARCHAR USING COMPRESSION uncompressed,
     data_kind VARCHAR,
     data VARCHAR USING COMPRESSION uncompressed,
-    received_at TIMESTAMPTZ NOT NULL
+    received_at TIMESTAMPTZ NOT NULL{paths}
 );

@@ -14,7 +14,8 @@ from eventcenter.archive import origins, rollup
 from eventcenter.archive.inserting import nothing
 from eventcenter.archive.keys import Keys, keys_of
 from eventcenter.archive.lines import COLUMNS, to_table
-from eventcenter.archive.manifest import Layout
+from eventcenter.archive.manifest import FRESH_COLUMNS, Fresh, Layout
+from eventcenter.archive.relation import quoted
 from eventcenter.archive.repeats import Decided, decide
 from eventcenter.archive.seen import Seen
 from eventcenter.archive.transaction import transaction
@@ -26,11 +27,7 @@ _KEEP_BYTES = 256 << 10
 _TIME: Final = """coalesce(
     try_cast(time_text AS TIMESTAMPTZ),
     try_cast(replace(upper(time_text), ':60', ':59') AS TIMESTAMPTZ))"""
-_INSERT: Final = f"""INSERT INTO main.{{table}}
-    SELECT seq, key, bus, id, source, type, subject, {_TIME}, time_text, datacontenttype, dataschema,
-        extensions, data_kind, data, received_at
-    FROM incoming
-    UNION ALL {nothing(15)}"""  # noqa: S608
+_VALUES: Final = ", ".join(_TIME if name == "time" else name for name in FRESH_COLUMNS)
 
 Numbers = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -308,7 +305,7 @@ def _load_events(
         added = table.append_column("seq", pa.array(seqs))
         _insert(
             connection,
-            _INSERT.format(table=current),
+            _insert_into(layout.current),
             added if batch.stored == table.num_rows else added.filter(pa.array(keep)),
         )
         buses = table["bus"].combine_chunks()
@@ -333,6 +330,17 @@ def _load_events(
     reused = np.bincount(of_block[list(decided.reused)], minlength=len(blocks))
     for i, block in enumerate(blocks):
         batch.counted[block.position] = (int(kept[i]), int(counts[i] - kept[i] - reused[i]), int(reused[i]))
+
+
+def _insert_into(fresh: Fresh) -> str:
+    """The statement that adds `incoming` to a table of fresh events."""
+    values = ", ".join([_VALUES, *(f"found[{place}]" for place in range(1, len(fresh.paths) + 1))])
+    paths = ", ".join(map(quoted, fresh.paths))
+    # All of them in one pass over the text.
+    found = f", json_extract_string(data, [{paths}]) AS found" if paths else ""
+    added = f"SELECT {values} FROM (SELECT *{found} FROM incoming)"  # noqa: S608 our own text
+    none = nothing(len(FRESH_COLUMNS) + len(fresh.paths))
+    return f"INSERT INTO main.{fresh.table} {added} UNION ALL {none}"
 
 
 def _fates(decided: Decided, seqs: Numbers, of: Mask) -> origins.Fates:

@@ -4,7 +4,7 @@ The truth is in the main file's tables `fresh_tables` and `segments`, which chan
 what they name. A `Layout` is one state of it in memory, immutable, as readers of one moment see it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +19,24 @@ from eventcenter.archive.index import SegmentIndex
 NumberType = Literal["BIGINT", "DOUBLE"]
 Kind = Literal["string", "number", "boolean", "null", "object", "array", "above"]
 """What lies at a payload path; `above`: an array above it, so that the path alone does not tell."""
+FRESH_COLUMNS: Final = (
+    "seq",
+    "key",
+    "bus",
+    "id",
+    "source",
+    "type",
+    "subject",
+    "time",
+    "time_text",
+    "datacontenttype",
+    "dataschema",
+    "extensions",
+    "data_kind",
+    "data",
+    "received_at",
+)
+"""Of every table of fresh events; behind them come those of its paths."""
 FORM_OF_UUIDS: Final = 2
 """From this form of segments on, ids and traces that are hexadecimal numbers are kept as numbers."""
 _FRESH_SQL: Final = Path(__file__).with_name("fresh.sql").read_text("utf-8")
@@ -27,7 +45,7 @@ _NO_PATHS: Mapping[str, "PromotedPath"] = MappingProxyType({})
 
 @dataclass(frozen=True, kw_only=True)
 class PromotedPath:
-    """A payload path that a segment keeps as columns of its own."""
+    """A payload path that a part of an archive keeps as columns of its own."""
 
     text: str
     """Column with what `data->>path` gives."""
@@ -76,6 +94,8 @@ class Fresh:
 
     number: int
     first_seq: int
+    paths: Mapping[str, PromotedPath] = field(default_factory=lambda: _NO_PATHS, compare=False)
+    """By JSON pointer; as text only."""
 
     @property
     def table(self) -> str:
@@ -96,6 +116,12 @@ class Layout:
         """The table that the loader writes to."""
         return self.fresh[-1]
 
+    @property
+    def paths(self) -> frozenset[str]:
+        """Payload paths that some part keeps in columns, as JSON pointers."""
+        parts: tuple[Fresh | Segment, ...] = (*self.segments, *self.fresh)
+        return frozenset(path for part in parts for path in part.paths)
+
 
 def catalog_of(number: int) -> str:
     """The name that segment `number` is attached by."""
@@ -112,12 +138,15 @@ def index_path(folder: Path, number: int) -> Path:
     return folder / "segments" / f"{number}.index"
 
 
-def create_fresh(connection: duckdb.DuckDBPyConnection, first_seq: int) -> Fresh:
-    """Make and list a table of fresh events; within the caller's transaction."""
+def create_fresh(connection: duckdb.DuckDBPyConnection, first_seq: int, paths: Iterable[str] = ()) -> Fresh:
+    """Make and list a table of fresh events that promotes `paths`; within the caller's transaction."""
+    promoted = {path: PromotedPath(text=f"p{place}") for place, path in enumerate(paths, 1)}
+    kind = "VARCHAR USING COMPRESSION uncompressed"
+    columns = "".join(f",\n    {each.text} {kind}" for each in promoted.values())
     [(number,)] = connection.execute("SELECT coalesce(max(number), 0) + 1 FROM fresh_tables").fetchall()
-    connection.execute(_FRESH_SQL.format(number=number))
-    connection.execute("INSERT INTO fresh_tables VALUES (?, ?)", [number, first_seq])
-    return Fresh(number=number, first_seq=first_seq)
+    connection.execute(_FRESH_SQL.format(number=number, paths=columns))
+    connection.execute("INSERT INTO fresh_tables VALUES (?, ?, ?)", [number, first_seq, _written(promoted)])
+    return Fresh(number=number, first_seq=first_seq, paths=MappingProxyType(promoted))
 
 
 def drop_fresh(connection: duckdb.DuckDBPyConnection, fresh: Sequence[Fresh]) -> None:
@@ -141,7 +170,7 @@ def add_segment(connection: duckdb.DuckDBPyConnection, segment: Segment) -> None
             segment.last_received_at,
             segment.first_at,
             segment.last_at,
-            msgspec.json.encode(dict(segment.paths)).decode(),
+            _written(segment.paths),
             segment.form,
         ],
     )
@@ -155,10 +184,12 @@ def remove_segments(connection: duckdb.DuckDBPyConnection, numbers: Sequence[int
 def read_layout(connection: duckdb.DuckDBPyConnection, folder: Path) -> Layout:
     """The listed parts, with the segments' indexes opened."""
     fresh = connection.execute(
-        "SELECT number, first_seq FROM fresh_tables ORDER BY first_seq, number"
+        "SELECT number, first_seq, paths FROM fresh_tables ORDER BY first_seq, number"
     ).fetchall()
     return Layout(
-        fresh=tuple(Fresh(number=number, first_seq=first) for number, first in fresh),
+        fresh=tuple(
+            Fresh(number=number, first_seq=first, paths=_read(paths)) for number, first, paths in fresh
+        ),
         segments=tuple(_segment(folder, row) for row in _rows(connection)),
     )
 
@@ -170,8 +201,15 @@ def _rows(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
 
 
 def _segment(folder: Path, row: dict[str, Any]) -> Segment:
-    paths = msgspec.json.decode(row["paths"], type=dict[str, PromotedPath])
     return Segment(
-        **{**row, "paths": MappingProxyType(paths)},
+        **{**row, "paths": _read(row["paths"])},
         index=SegmentIndex.open(index_path(folder, row["number"])),
     )
+
+
+def _written(paths: Mapping[str, PromotedPath]) -> str:
+    return msgspec.json.encode(dict(paths)).decode()
+
+
+def _read(paths: str) -> Mapping[str, PromotedPath]:
+    return MappingProxyType(msgspec.json.decode(paths, type=dict[str, PromotedPath]))

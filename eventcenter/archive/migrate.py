@@ -18,7 +18,7 @@ from eventcenter.archive.manifest import create_fresh
 from eventcenter.archive.transaction import transaction
 from eventcenter.errors import Conflict
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 _SCHEMA: Final = Path(__file__).with_name("schema.sql")
 _ORIGINS: Final = Path(__file__).with_name("origins.sql")
 _FRESH_COLUMNS: Final = (
@@ -105,8 +105,19 @@ def _from_3(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("UPDATE format SET version = 4")
 
 
+def _from_4(connection: duckdb.DuckDBPyConnection) -> None:
+    """In format 4 only segments had promoted paths."""
+    connection.execute("ALTER TABLE fresh_tables ADD COLUMN paths VARCHAR DEFAULT '{}'")
+    connection.execute("UPDATE format SET version = 5")
+
+
 def _key_of(bus: pa.ChunkedArray, source: pa.ChunkedArray, event_id: pa.ChunkedArray) -> pa.Array:
     return pa.array(keys_of(bus, source, event_id))
 
 
-_STEPS: Mapping[int, Callable[[duckdb.DuckDBPyConnection], None]] = {1: _from_1, 2: _from_2, 3: _from_3}
+_STEPS: Mapping[int, Callable[[duckdb.DuckDBPyConnection], None]] = {
+    1: _from_1,
+    2: _from_2,
+    3: _from_3,
+    4: _from_4,
+}

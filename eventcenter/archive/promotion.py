@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import duckdb
 
-from eventcenter.archive.manifest import Kind, NumberType, Segment
+from eventcenter.archive.manifest import Kind, Layout, NumberType, Segment
 from eventcenter.archive.relation import pointer, quoted
 
 MOST_PATHS: Final = 20
@@ -68,6 +68,12 @@ def used(connection: duckdb.DuckDBPyConnection) -> list[str]:
         f" WHERE faded >= {USED_ENOUGH - 0.1} ORDER BY faded DESC, path LIMIT {MOST_PATHS}"
     ).fetchall()
     return [path for (path,) in rows]
+
+
+def of_fresh(connection: duckdb.DuckDBPyConnection, layout: Layout) -> list[str]:
+    """The paths that a new table of fresh events promotes: those asked for, and the newest segment's."""
+    known = layout.segments[-1].paths if layout.segments else ()
+    return list(dict.fromkeys([*used(connection), *known]))[:MOST_PATHS]
 
 
 def choose(asked_for: Sequence[str], sample: Sequence[str]) -> list[Plan]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from eventcenter.archive.manifest import FORM_OF_UUIDS, Layout, PromotedPath, Segment
+from eventcenter.archive.manifest import FORM_OF_UUIDS, Fresh, Layout, PromotedPath, Segment
 
 COLUMNS: Final = (
     "seq",
@@ -108,10 +108,10 @@ def events(
             selected += [f"{segment.number}::BIGINT AS part", "rowid AS row"]
         where = ""
         if rows is not None:
-            where = f" WHERE {_is_row(rows[segment.number], ordered=ordered)}"
+            where = f" WHERE {is_row(rows[segment.number], ordered=ordered)}"
         branches.append(f"SELECT {', '.join(selected)} FROM {segment.catalog}.events{where}")  # noqa: S608
     for fresh in layout.fresh:
-        selected = [*columns, *(f"{_of_fresh(column)} AS {column.name}" for column in paths)]
+        selected = [*columns, *(f"{_of_fresh(fresh, column)} AS {column.name}" for column in paths)]
         if place:
             selected += ["NULL::BIGINT AS part", "rowid AS row"]
         branches.append(f"SELECT {', '.join(selected)} FROM main.{fresh.table}")  # noqa: S608
@@ -133,7 +133,8 @@ def pointer(keys: Iterable[str]) -> str:
     return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in keys)
 
 
-def _is_row(rows: Sequence[int], *, ordered: bool) -> str:
+def is_row(rows: Sequence[int], *, ordered: bool = True) -> str:
+    """The condition for these rows of a part; `ordered` as for `events`."""
     # One row is joined as well: `rowid = 1` below ORDER BY with LIMIT, or a sample of rows, is an internal
     # error of DuckDB 2.0, and that closes the whole archive.
     if len(rows) == 1 and not ordered:
@@ -159,8 +160,11 @@ def _of_text(column: PathColumn, text: str | None = None) -> str:
     return f"{'TRY_CAST' if column.want.startswith('TRY_') else 'CAST'}({text} AS {wanted})"
 
 
-def _of_fresh(column: PathColumn | PathTest) -> str:
-    return column.of(None) if isinstance(column, PathTest) else _of_text(column)
+def _of_fresh(fresh: Fresh, column: PathColumn | PathTest) -> str:
+    promoted = fresh.paths.get(column.path)
+    if isinstance(column, PathTest):
+        return column.of(promoted)
+    return _of_text(column, None if promoted is None else promoted.text)
 
 
 def _of_segment(segment: Segment, column: PathColumn | PathTest) -> str:

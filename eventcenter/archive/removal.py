@@ -242,7 +242,7 @@ def _thin_out(archive: Archive, removal: Removal, part: Fresh, change: Also, *, 
 
     def copy(connection: duckdb.DuckDBPyConnection) -> list[Fresh]:
         change(connection)
-        kept = create_fresh(connection, part.first_seq)
+        kept = create_fresh(connection, part.first_seq, part.paths)
         connection.execute(
             f"INSERT INTO {kept.table} SELECT * FROM {part.table} WHERE NOT ({removal.events})"  # noqa: S608
         )

@@ -1,7 +1,7 @@
--- A tenant's main file, format 4, with origins.sql. docs/decisions/0002-archive.md has the why.
+-- A tenant's main file, format 5, with origins.sql. docs/decisions/0002-archive.md has the why.
 
 CREATE TABLE format (version INTEGER NOT NULL);
-INSERT INTO format VALUES (4);
+INSERT INTO format VALUES (5);
 
 -- One row: where the next event goes, and how many bytes of journal lines the newest fresh table took in.
 CREATE TABLE state (next_seq BIGINT NOT NULL, last_received_at TIMESTAMPTZ, fresh_bytes BIGINT NOT NULL);
@@ -21,7 +21,7 @@ CREATE TABLE outcomes (
 
 -- The tables of fresh events, fresh_<number>, oldest first. The last one is written; the others are settled
 -- into segments in the background and dropped. fresh.sql has their columns.
-CREATE TABLE fresh_tables (number BIGINT PRIMARY KEY, first_seq BIGINT NOT NULL);
+CREATE TABLE fresh_tables (number BIGINT PRIMARY KEY, first_seq BIGINT NOT NULL, paths VARCHAR NOT NULL);
 
 -- The settled stretches: files segments/<number>.duckdb and .index. What is not listed here is an orphan.
 CREATE TABLE segments (

@@ -32,9 +32,9 @@ def used(select: Tree, source: From) -> list[str]:
 def columns(select: Tree, source: From, layout: Layout, prefix: str) -> list[PathColumn]:
     """Change the SELECT so that it reads payload paths from columns; the columns it then needs.
 
-    None are needed where no segment has the path, or where a change could be seen.
+    None are needed where no part has the path, or where a change could be seen.
     """
-    promoted = frozenset(path for segment in layout.segments for path in segment.paths)
+    promoted = layout.paths
     if not promoted.intersection(used(select, source)) or not _unseen(select, source):
         return []
     found: dict[tuple[str, Want], PathColumn] = {}

@@ -6,8 +6,9 @@ rows for the newest. Where anything is not as plain as these need it, the statem
 
 import hmac
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
@@ -15,9 +16,10 @@ import msgspec
 
 from eventcenter.archive.archive import Reader
 from eventcenter.archive.manifest import Fresh, Layout
-from eventcenter.archive.relation import COLUMNS, PathColumn, events
+from eventcenter.archive.relation import COLUMNS, PathColumn, events, is_row
 from eventcenter.archive.syntax import Tree
 from eventcenter.archive.untrusted import peek
+from eventcenter.clock import to_micros
 from queries import parts
 from queries.picked import Order, Picked
 from queries.request import EventFilter
@@ -113,13 +115,6 @@ class _Work:
         asked = newest.wanted(select, source, self._parameters, names) if first else None
         keys = None if asked is None else tree.written(asked.statement(token))
         few = layout if which is None else self._meeting(layout, which)
-        picked = None
-        if asked is not None and which is not None and lookups.decides(select, source, self._parameters):
-            picked = self._foremost(asked, few, which)
-        if picked is not None:
-            fresh = few.fresh if len(picked) else few.fresh or self._reader.layout.fresh[-1:]
-            self._put(source, token, picked.source(fresh, columns=own, paths=columns, place=False))
-            return
         if asked is not None and keys is not None:
             given = self._used(asked.where)
             named = tree.columns({"where": asked.where}, source)
@@ -130,7 +125,15 @@ class _Work:
                 sql = keys.replace(token, f"({_relation(only, keyed, columns, which, place=True)})", 1)
                 return [(row["row"], row["key"]) for row in peek(self._reader, sql, given)]
 
-            self._put(source, token, _of_rows(layout, newest.find(asked, few, first_of), own, columns))
+            taken = None
+            if which is not None and lookups.decides(select, source, self._parameters):
+                taken = self._foremost(asked, few, which, first_of)
+            if taken is None:
+                relation = _of_rows(layout, newest.find(asked, few, first_of), own, columns)
+            else:
+                any_part = () if len(taken[0]) else self._reader.layout.fresh[-1:]
+                relation = _of_taken(taken, few.fresh or any_part, own, columns)
+            self._put(source, token, relation)
         elif columns or which is not None:
             self._put(source, token, _relation(few, own, columns, which, ordered=self._ordered))
 
@@ -141,15 +144,31 @@ class _Work:
         fresh = fresh or (() if kept else self._reader.layout.fresh[-1:])
         return Layout(fresh=fresh, segments=kept)
 
-    def _foremost(self, asked: Wanted, layout: Layout, which: EventFilter) -> Picked | None:
-        """The rows that may be the asked ones, where indexes tell them well and little is fresh."""
-        fresh = self._reader.last_seq + 1 - min((one.first_seq for one in layout.fresh), default=0)
-        if layout.fresh and fresh > _MOST_FRESH:
-            return None
+    def _foremost(
+        self,
+        asked: Wanted,
+        layout: Layout,
+        which: EventFilter,
+        first_of: Callable[[Part], list[tuple[int, Any]]],
+    ) -> tuple[Picked, Rows | None] | None:
+        """The rows that may be the asked ones, where indexes tell them well: settled ones, and fresh ones.
+
+        Of many fresh events the first ones are looked for; few come along as they are, which is None.
+        """
         order: Order = "time" if asked.column == "time" else "seq"
-        picked = Picked.of(layout, which, order, newest=asked.descending).told(self._reader, which)
-        taken, _ = picked.sure().foremost(asked.count, ())
-        return taken if len(taken) <= asked.count + _MOST_MORE else None
+        picked = Picked.of(layout, which, order, newest=asked.descending).told(self._reader, which).sure()
+        fresh = self._reader.last_seq + 1 - min((one.first_seq for one in layout.fresh), default=0)
+        rows: Rows | None = None
+        known: list[int] = []
+        if layout.fresh and fresh > _MOST_FRESH:
+            if asked.column == "received_at":
+                return None
+            found = {part.number: first_of(part) for part in layout.fresh}
+            sign = 1 if asked.descending else -1
+            known = [sign * _number(key) for each in found.values() for _, key in each if key is not None]
+            rows = {(True, number): [row for row, _ in each] for number, each in found.items()}
+        taken, _ = picked.foremost(asked.count, known)
+        return (taken, rows) if len(taken) <= asked.count + _MOST_MORE else None
 
     def _put(self, source: From, token: str, relation: str) -> None:
         table = source.table
@@ -161,6 +180,11 @@ class _Work:
     def _used(self, where: Tree | None) -> dict[str, Any]:
         names = [each["identifier"] for each in tree.expressions(where) if each["class"] == "PARAMETER"]
         return {name: self._parameters[name] for name in names}
+
+
+def _number(key: int | datetime) -> int:
+    """A seq, or a time in microseconds since 1970."""
+    return key if isinstance(key, int) else to_micros(key)
 
 
 def _own(names: Sequence[str] | None) -> Sequence[str]:
@@ -213,11 +237,25 @@ def _of_rows(layout: Layout, rows: Rows, own: Sequence[str], columns: Sequence[P
     for part in layout.fresh:
         taken = rows.get((True, part.number))
         if taken:
-            listed = ", ".join(map(str, taken))
             relation = select(Layout(fresh=(part,), segments=()))
-            branches.append(f"{relation} WHERE rowid IN (SELECT unnest([{listed}]))")
+            branches.append(f"{relation} WHERE {is_row(taken)}")
     any_part = Layout(fresh=layout.fresh[:1], segments=() if layout.fresh else layout.segments[:1])
     return " UNION ALL ".join(branches or [f"{select(any_part)} WHERE false"])
+
+
+def _of_taken(
+    taken: tuple[Picked, Rows | None],
+    fresh: tuple[Fresh, ...],
+    own: Sequence[str],
+    columns: Sequence[PathColumn],
+) -> str:
+    """What `_foremost` told."""
+    picked, rows = taken
+    if rows is None:
+        return picked.source(fresh, columns=own, paths=columns, place=False)
+    of_fresh = _of_rows(Layout(fresh=fresh, segments=()), rows, own, columns)
+    of_segments = picked.source(columns=own, paths=columns, place=False)
+    return f"{of_segments} UNION ALL {of_fresh}" if of_segments else of_fresh
 
 
 def _by_name(parameters: Sequence[Any] | Mapping[str, Any]) -> dict[str, Any]:

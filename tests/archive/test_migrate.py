@@ -81,7 +81,7 @@ def test_an_archive_of_format_2_answers_as_before_and_keeps_origins_from_now_on(
     assert [row["seq"] for row in rows] == list(range(1, 24))
     assert rows[7]["data"] == '{"n":1e2,"big":18446744073709551617,"i":7}'
     assert archive.query("SELECT * FROM origins") == []
-    assert archive.query("SELECT version FROM format") == [{"version": 4}]
+    assert archive.query("SELECT version FROM format") == [{"version": 5}]
     new = Event(id="new", source="/s", type="t")
     message = ReceivedMessage(
         events=1, rejected=0, topic="orders", broker="b", queue_id=0, queue_offset=7, message_id="m"
@@ -121,7 +121,7 @@ def test_segments_of_format_3_are_read_and_settled_again_beside_those_of_now(tmp
     uuid, trace = "0000000f-0000-4000-8000-000000000000", f"{15:032x}"
     before = seen()
     assert before[15] == (uuid, f'{{"traceparent":"00-{trace}-{15:016x}-01","region":"cn"}}')
-    assert archive.query("SELECT version FROM format") == [{"version": 4}]
+    assert archive.query("SELECT version FROM format") == [{"version": 5}]
     archive.rotate()
     settle_from(1)
     assert [one.form for one in archive.layout().segments] == [1, 2]
@@ -131,6 +131,26 @@ def test_segments_of_format_3_are_read_and_settled_again_beside_those_of_now(tmp
     assert one.form == 2
     assert seen() == before
     assert len(one.index.rows_of_id(uuid)) == len(one.index.rows_of_trace(trace)) == 1
+    pool.close()
+
+
+def test_fresh_tables_of_format_4_promote_nothing_and_the_next_one_does(tmp_path: Path) -> None:
+    """23 events, 20 of them in a segment that promotes /i."""
+    with tarfile.open(FORMER / "format-4.tar.gz") as packed:
+        packed.extractall(tmp_path, filter="data")
+    pool = Archives(tmp_path)
+    archive = pool.tenant("t1")
+    assert archive.query("SELECT version FROM format") == [{"version": 5}]
+    assert [dict(one.paths) for one in archive.layout().fresh] == [{}]
+    rows = archive.query("SELECT seq, data FROM events ORDER BY seq")
+    assert [row["seq"] for row in rows] == list(range(1, 24))
+    assert rows[22]["data"] == '{"n":1e2,"big":18446744073709551617,"i":22}'
+    archive.rotate()
+    new = Event(id="new", source="/s", type="t", data=b'{"i":7}', data_kind="json")
+    archive.load(JOURNAL, "main", [block(4, new)])
+    current = archive.layout().current
+    assert set(current.paths) == {"/i"}
+    assert archive.query(f"SELECT {current.paths['/i'].text} AS i FROM {current.table}") == [{"i": "7"}]
     pool.close()
 
 

@@ -114,13 +114,14 @@ class Stand:
                 "data": [f'{{"n": 1, "noise": "{self.random.getrandbits(120):030x}"}}' for _ in made],
             }
         )
-        fresh = self.archive.layout().current.table
+        fresh = self.archive.layout().current
+        paths = "".join(f", data->>'{path}'" for path in fresh.paths)
 
         def insert(connection: duckdb.DuckDBPyConnection) -> None:
             connection.register("made", table)
             connection.execute(
-                f"INSERT INTO {fresh} SELECT seq, key, bus, id, source, type, subject, NULL, NULL,"
-                " NULL, NULL, NULL, 'json', data, received_at"
+                f"INSERT INTO {fresh.table} SELECT seq, key, bus, id, source, type, subject, NULL, NULL,"
+                f" NULL, NULL, NULL, 'json', data, received_at{paths}"
                 " FROM (SELECT *, seq::VARCHAR AS id, '/s' AS source FROM made)"
             )
             connection.execute("UPDATE state SET next_seq = ?", [self.next_seq])

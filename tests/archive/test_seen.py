@@ -74,7 +74,7 @@ class House:
         self.layout = Layout(fresh=self.layout.fresh, segments=(*self.layout.segments, segment))
 
     def fresh(self, number: int, events: Sequence[Event]) -> None:
-        self.connection.execute(_FRESH_SQL.format(number=number))
+        self.connection.execute(_FRESH_SQL.format(number=number, paths=""))
         self._incoming(events)
         self.connection.execute(
             f"INSERT INTO fresh_{number} BY NAME SELECT *, time AS received_at FROM incoming"

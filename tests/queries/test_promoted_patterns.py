@@ -67,6 +67,12 @@ class Archived:
         archive.rotate()
         self._do(Layout(fresh=archive.layout().fresh[:-1], segments=()), plans)
 
+    def begin_table(self) -> None:
+        """What is added from here on is fresh and has columns for the paths of the newest segment."""
+        archive = self.filling.archives.tenant(TENANT)
+        archive.rotate()
+        assert archive.layout().current.paths.keys() == archive.layout().segments[-1].paths.keys()
+
     def merge(self, plans: tuple[Plan, ...]) -> None:
         """All segments become one."""
         archive = self.filling.archives.tenant(TENANT)
@@ -133,6 +139,8 @@ def test_one_kind_of_values(archived: Archived, name: str, plans: tuple[Plan, ..
     archived.add([f'{{"a":{value},"b":{{"a":{value}}}}}' for value in values] + [None, "{}", '{"b":1}'])
     archived.settle(plans)
     archived.add(['{"a":"404"}', '{"a":404}', '{"a":[404]}'])
+    archived.begin_table()
+    archived.add([f'{{"b":{{"a":{value}}},"a":{value}}}' for value in values] + [None, "[1]", '{"a":[404]}'])
     chance = random.Random(f"{name} {plans}")
     tests = [*conditions_of(values), *chance.sample([*conditions_of(SCALARS)], 12)]
     for test in chance.sample(tests, min(len(tests), 20)):
@@ -192,6 +200,8 @@ def test_any_events_and_patterns_about_them(archived: Archived, seed: int) -> No
     for _ in range(3):
         archived.add_events([dice.event() for _ in range(40)])
         archived.settle((*chance.choice(NUMBER_PLANS), Plan(path="/a/b", number_type=None)))
+    archived.add_events([dice.event() for _ in range(20)])
+    archived.begin_table()
     archived.add_events([dice.event() for _ in range(20)])
     for merged in (False, True):
         if merged:
