@@ -299,7 +299,12 @@ class Loader:
         try:
             archive = self._archives.tenant(tenant)
             outcomes = _load_or_bisect(
-                archive, journal_id, journal.name, blocks, table=table, behind=journal.behind
+                archive,
+                journal_id,
+                journal.name,
+                blocks,
+                table=table,
+                behind=journal.behind and _bytes(blocks) > _LIGHT_BYTES,
             )
         except Exception:  # noqa: BLE001 whatever it is, other tenants go on
             _log.exception("an archive cannot be loaded; its events wait in the journal", tenant=tenant)

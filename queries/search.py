@@ -9,9 +9,9 @@ down to the value are taken in one pass over the text; only where one of those a
 does the slower way run, which opens arrays level by level. The tests then see one list of scalar texts.
 `EventPattern.match` says what all this has to mean; a property test holds the two together.
 
-Where a segment keeps the path in a column, that is asked. Nothing else is where no event of the segment has a
-value there that reads alike and is of another kind (`PromotedPath.kinds`); elsewhere it leaves few events to
-look at in JSON.
+Where a part keeps the path in a column, that is asked. Nothing else is where no event of a segment has a
+value there that reads alike and is of another kind (`PromotedPath.kinds`), or where a text can be of no other
+kind; elsewhere the column leaves few events to look at in JSON.
 """
 
 import re
@@ -21,7 +21,7 @@ from datetime import datetime
 from typing import Self
 
 from eventcenter.archive.manifest import Kind, Layout, PromotedPath
-from eventcenter.archive.relation import COLUMNS, PathTest, promoted_text
+from eventcenter.archive.relation import COLUMNS, PathTest, promoted_text, quoted
 from eventcenter.archive.rollup import MINUTE_US, hour_of
 from eventcenter.pattern import (
     All,
@@ -66,9 +66,9 @@ _PLACEHOLDER = re.compile(r"\$(p\d+)")
 _FALSE = "FALSE"
 _KINDS = frozenset({"type", "source", "specversion"})
 _NESTED = frozenset({"array", "above"})
-_NO_STRING = r"'^([-0-9\[{]|true$|false$)'"
-"""What all values that are no strings look like as text."""
 """Values that the text of a place does not tell."""
+_NO_STRING = r"^([-0-9\[{]|true$|false$)"
+"""What all values that are no strings look like as text; RE2."""
 _TRACE_PARENT = "json_extract_string(extensions, '$.traceparent')"
 
 ROW = (
@@ -263,15 +263,20 @@ class Statement:
         if exact:
             return _joined(" OR ", found, _FALSE)
         text = promoted_text(kept)
-        told = "FALSE"
+        told = _FALSE
         if len(wanted) == 1:
-            told = f"{_joined(' OR ', found, _FALSE)} AND {_is_no_other(text, *wanted)}"
+            told = f"{_joined(' OR ', found, _FALSE)} AND {_is_no_other(text, kinds, *wanted)}"
         if kinds is None or "array" in kinds:
             found.append(_is_array(text))
         if kinds is None or "above" in kinds:
             found.append(f"{text} IS NULL")
         doubtful = _joined(" OR ", found, _FALSE)
-        return f"CASE WHEN {told} THEN TRUE WHEN {doubtful} THEN {in_json} ELSE FALSE END"
+        # First what names the column alone, for which the engine reads no payload. Nothing below an array is
+        # found where there is no bracket.
+        return (
+            f"({doubtful} AND CASE WHEN {told} THEN TRUE"
+            f" WHEN {text} IS NULL AND NOT contains(data, '[') THEN FALSE ELSE {in_json} END)"
+        )
 
     def _kept_tests(self, kept: PromotedPath, tests: Sequence[Test]) -> list[str]:
         """Tests of what `data->>path` gives; a text and a number that read alike both pass."""
@@ -670,14 +675,16 @@ def _is_scalar(x: str) -> str:
     return f"({x} IS NOT NULL AND NOT {_is_array(x)} AND NOT {_is_object(x)})"
 
 
-def _is_no_other(text: str, kind: Kind | None) -> str:
-    """Whether a text that passes tests of this kind can be no value of another kind that reads alike.
+def _is_no_other(text: str, kinds: frozenset[Kind] | None, kind: Kind | None) -> str:
+    """Whether a text that passes tests of `kind` can be no value of another one of `kinds` that reads alike.
 
     What is no string begins in a way of its own. A number or boolean is written with quotes where it is a
     string, unless its characters are escaped.
     """
     if kind == "string":
-        return f"NOT regexp_matches({text}, {_NO_STRING})"
+        return f"NOT regexp_matches({text}, {quoted(_NO_STRING)})"
+    if kinds is not None and "string" not in kinds:
+        return "TRUE"
     return f"NOT contains(data, '\"' || {text} || '\"') AND NOT contains(data, '\\')"
 
 

@@ -20,6 +20,7 @@ _MOST_BYTES: Final = 192
 _AT_ONCE: Final = 1 << 14
 """Rows whose words and states stay in a processor's cache."""
 _WORD: Final = 8
+_MASK: Final = (1 << 64) - 1
 _START: Final = np.uint64(0x27D4EB2F165667C5)
 _FIRST: Final = np.uint64(0x9E3779B185EBCA87)
 _SECOND: Final = np.uint64(0xC2B2AE3D27D4EB4F)
@@ -37,6 +38,22 @@ def hash_texts(texts: pa.Array | pa.ChunkedArray) -> Hashes:
         _hash_chunk(chunk, hashes[start : start + len(chunk)])
         start += len(chunk)
     return hashes
+
+
+def hash_text(text: str) -> int:
+    """The hash of one text, without the price of arrays."""
+    data = text.encode()
+    if len(data) > _MOST_BYTES:
+        return _hash_long(data)
+    first, second, third = int(_FIRST), int(_SECOND), int(_THIRD)
+    state = (len(data) * first + int(_START)) & _MASK
+    for at in range(0, len(data), _WORD):
+        word = int.from_bytes(data[at : at + _WORD], "little") * second & _MASK
+        state ^= (word ^ word >> 31) * first & _MASK
+        state = ((state ^ state >> 29) * first + third) & _MASK
+    state = (state ^ state >> 33) * second & _MASK
+    state = (state ^ state >> 29) * third & _MASK
+    return state ^ state >> 32
 
 
 def joined(left: Hashes, right: Hashes) -> Hashes:
@@ -85,8 +102,11 @@ def _hash_rows(data: npt.NDArray[np.uint8], ends: npt.NDArray[np.int64], hashes:
         hashes[rows] = some
     _finish(hashes)
     for row in long.tolist():
-        text = data[ends[row] : ends[row + 1]]
-        hashes[row] = int.from_bytes(hashlib.blake2b(text.data, digest_size=_WORD).digest(), "little")
+        hashes[row] = _hash_long(data[ends[row] : ends[row + 1]].data)
+
+
+def _hash_long(data: bytes | memoryview) -> int:
+    return int.from_bytes(hashlib.blake2b(data, digest_size=_WORD).digest(), "little")
 
 
 def _mix(hashes: Hashes, words: Hashes) -> None:

@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from eventcenter.archive.hashing import hash_texts, joined
+from eventcenter.archive.hashing import hash_text, hash_texts, joined
 
 ID_BITS: Final = 28
 _SHARED_BITS: Final = 64 - ID_BITS
+_SUBJECT_BITS: Final = 32
 _SHARED: Final = np.uint64((1 << _SHARED_BITS) - 1)
 _PARENT: Final = "json_extract_string(extensions, '$.traceparent')"
 _WELL_FORMED: Final = "[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?"
@@ -55,7 +56,7 @@ def key_of(bus: str, source: str, event_id: str) -> int:
 
 def id_prefix(event_id: str) -> int:
     """The upper 28 bits of all keys with this id."""
-    return int(hash_texts(pa.array([event_id], pa.string()))[0]) >> _SHARED_BITS
+    return hash_text(event_id) >> _SHARED_BITS
 
 
 def subject_hashes(subjects: Texts) -> npt.NDArray[np.uint32]:
@@ -65,7 +66,7 @@ def subject_hashes(subjects: Texts) -> npt.NDArray[np.uint32]:
 
 def subject_hash(subject: str) -> int:
     """32 bits."""
-    return int(subject_hashes(pa.array([subject], pa.string()))[0])
+    return hash_text(subject) & ((1 << _SUBJECT_BITS) - 1)
 
 
 def trace_hash(trace_id: str) -> int | None:

@@ -32,7 +32,14 @@ _VALUES: Final = ", ".join(_TIME if name == "time" else name for name in FRESH_C
 Numbers = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 _NO_KEYS: Final[Keys] = np.empty(0, np.uint64)
-_POISONOUS: Final = (pa.ArrowInvalid, duckdb.DataError, ValueError, msgspec.DecodeError)
+_POISONOUS: Final = (
+    pa.ArrowInvalid,
+    duckdb.DataError,
+    # What the engine says of text that is no JSON.
+    duckdb.InvalidInputException,
+    ValueError,
+    msgspec.DecodeError,
+)
 
 
 class Poison(Exception):
@@ -159,7 +166,9 @@ def readable_lines(block: ReadBlock) -> tuple[list[bytes], list[Reject]]:
     bad: list[Reject] = []
     for index, line in enumerate(bytes(_lines(block)).splitlines(keepends=True)):
         try:
-            decode_line(line)
+            event = decode_line(line)
+            if event.data is not None:
+                msgspec.json.decode(event.data)
             to_table([line])
             good.append(line)
         except (ValueError, msgspec.DecodeError) as error:

@@ -58,7 +58,7 @@ class PromotedPath:
     clean: bool = False
     """Every text is a number: the column says all that the text says."""
     kinds: frozenset[Kind] | None = None
-    """All that may lie there in the segment's events, besides nothing; None where nobody looked."""
+    """All that may lie there in a segment, besides nothing; None where nobody looked, as in fresh tables."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ from eventcenter.errors import Conflict
 FORMAT: Final = 5
 _SCHEMA: Final = Path(__file__).with_name("schema.sql")
 _ORIGINS: Final = Path(__file__).with_name("origins.sql")
-_FRESH_COLUMNS: Final = (
+_COLUMNS_OF_1: Final = (
     "bus, id, source, type, subject, time, time_text, datacontenttype, dataschema, extensions, data_kind,"
     " data, received_at"
 )
@@ -78,8 +78,8 @@ def _from_1(connection: duckdb.DuckDBPyConnection) -> None:
     table = create_fresh(connection, first).table
     connection.create_function("key_of", _key_of, ["VARCHAR"] * 3, "UBIGINT", type=PythonUDFType.ARROW)
     connection.execute(
-        f"INSERT INTO {table} (seq, key, {_FRESH_COLUMNS})"  # noqa: S608 constants
-        f" SELECT seq, key_of(bus, source, id), {_FRESH_COLUMNS} FROM fresh ORDER BY seq"
+        f"INSERT INTO {table} (seq, key, {_COLUMNS_OF_1})"  # noqa: S608 constants
+        f" SELECT seq, key_of(bus, source, id), {_COLUMNS_OF_1} FROM fresh ORDER BY seq"
     )
     connection.remove_function("key_of")
     for name in kept:

@@ -24,6 +24,9 @@ _LONGEST_PATH: Final = 200
 _MOST_DEPTH: Final = 8
 _LONGEST_FREQUENT: Final = 64
 """A frequent path whose values are longer on average would cost more disk than it is worth unasked."""
+_LONG_EVENT: Final = 4096
+"""Of data on average: where a vector of longer ones is parsed at once, that takes much of a small memory."""
+_LOOKED_AT: Final = 1_000
 _NUMBERS: Final = 0.9
 _FEW_NUMBERS: Final = 64
 """Texts of so few numbers are a dictionary, which takes no room and is the quicker to compare."""
@@ -71,9 +74,21 @@ def used(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def of_fresh(connection: duckdb.DuckDBPyConnection, layout: Layout) -> list[str]:
-    """The paths that a new table of fresh events promotes: those asked for, and the newest segment's."""
+    """The paths that a new table of fresh events promotes: those asked for, and the newest segment's.
+
+    Not those that are long in the table before: nothing is compressed there. None where events are long.
+    """
     known = layout.segments[-1].paths if layout.segments else ()
-    return list(dict.fromkeys([*used(connection), *known]))[:MOST_PATHS]
+    paths = list(dict.fromkeys([*used(connection), *known]))[:MOST_PATHS]
+    if not paths:
+        return []
+    lengths = "".join(f", avg(strlen(found[{place}]))" for place in range(1, len(paths) + 1))
+    found = f"json_extract_string(data, [{', '.join(map(quoted, paths))}]) AS found"
+    sample = f"SELECT data, {found} FROM main.{layout.current.table} LIMIT {_LOOKED_AT}"  # noqa: S608 our own text
+    [(event, *each)] = connection.execute(f"SELECT avg(strlen(data)){lengths} FROM ({sample})").fetchall()  # noqa: S608
+    if (event or 0) > _LONG_EVENT:
+        return []
+    return [path for path, length in zip(paths, each, strict=True) if (length or 0) <= _LONGEST_FREQUENT]
 
 
 def choose(asked_for: Sequence[str], sample: Sequence[str]) -> list[Plan]:

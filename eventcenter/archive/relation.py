@@ -1,8 +1,8 @@
 """SQL text of "all events", over whatever parts they lie in.
 
 The columns stay the same, whatever form the events are kept in (docs/sql.md tells people about them). Payload
-paths come as further columns when they are asked for: from a promoted column where a segment has one, from
-the JSON text elsewhere. Nothing that an event holds is part of the text, only paths, quoted in one place.
+paths come as further columns when they are asked for: from a promoted column where a part has one, from the
+JSON text elsewhere. Nothing that an event holds is part of the text, only paths, quoted in one place.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -179,7 +179,7 @@ def _of_segment(segment: Segment, column: PathColumn | PathTest) -> str:
 
 
 def promoted_text(promoted: PromotedPath) -> str:
-    """The expression for what `data->>path` gives, from a segment's columns."""
+    """The expression for what `data->>path` gives, from a part's columns."""
     if not promoted.sole:
         return promoted.text
     return f"coalesce({promoted.text}, CAST({promoted.number} AS VARCHAR))"

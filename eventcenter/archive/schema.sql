@@ -20,7 +20,8 @@ CREATE TABLE outcomes (
 );
 
 -- The tables of fresh events, fresh_<number>, oldest first. The last one is written; the others are settled
--- into segments in the background and dropped. fresh.sql has their columns.
+-- into segments in the background and dropped. fresh.sql has their columns; `paths` says which of them hold what
+-- lies at which payload path (JSON, as in segments).
 CREATE TABLE fresh_tables (number BIGINT PRIMARY KEY, first_seq BIGINT NOT NULL, paths VARCHAR NOT NULL);
 
 -- The settled stretches: files segments/<number>.duckdb and .index. What is not listed here is an orphan.

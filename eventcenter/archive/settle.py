@@ -31,7 +31,7 @@ LEAST_SETTLED: Final = 10_000
 """A table that is not full is settled, once nothing comes any more, if it has so many events to settle."""
 KEPT_FRESH: Final = 2_000
 """So many of the newest events stay in load order, because the newest are asked for most; few, because each
-question about payloads reads them as JSON."""
+question about payloads may read them as JSON."""
 MERGED: Final = 4
 """So many neighbours of a size become one."""
 _TABLES_AT_ONCE: Final = MERGED**2

@@ -6,7 +6,7 @@ A whole row costs the engine far more than its key, and most parts of an archive
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from eventcenter.archive.manifest import Fresh, Layout, Segment
 from eventcenter.archive.relation import COLUMNS
@@ -24,11 +24,20 @@ Rows = dict[tuple[bool, int], list[int]]
 """Row numbers by part: whether it is fresh, and its number."""
 
 
+class Keyed(NamedTuple):
+    """A row of a part, and what it has in the column that is ordered by."""
+
+    fresh: bool
+    number: int
+    row: int
+    key: Any
+
+
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
     """The first `count` events by `column`."""
 
-    column: str
+    column: Literal["seq", "time"]
     descending: bool
     count: int
     where: Tree | None
@@ -92,7 +101,8 @@ def wanted(
     if count is None or offset is None or not 0 < count + offset <= _MOST:
         return None
     return Wanted(
-        column=str(name),
+        # received_at never decreases with seq.
+        column="time" if name == "time" else "seq",
         descending=orders[0]["type"] == "DESCENDING",
         count=count + offset,
         where=select["where_clause"],
@@ -100,33 +110,34 @@ def wanted(
     )
 
 
-def find(asked: Wanted, layout: Layout, rows_of: Callable[[Part], list[tuple[int, Any]]]) -> Rows:
-    """Where the events stand. `rows_of` gives (row, key) of a part's first ones by the asked order."""
-    found: list[_Place] = []
+def find(asked: Wanted, layout: Layout, rows_of: Callable[[Part], list[tuple[int, Any]]]) -> list[Keyed]:
+    """The first rows in the asked order, those without a key last.
+
+    `rows_of` gives (row, key) of a part's first ones in that order.
+    """
+    found: list[Keyed] = []
     for part in _ordered(asked, layout):
         if len(found) >= asked.count and _lies_behind(asked, part, found[-1].key):
             break
-        found += [_Place(isinstance(part, Fresh), part.number, row, key) for row, key in rows_of(part)]
+        found += [Keyed(isinstance(part, Fresh), part.number, row, key) for row, key in rows_of(part)]
         known = [each for each in found if each.key is not None]
         known.sort(key=lambda each: each.key, reverse=asked.descending)
         found = (known + [each for each in found if each.key is None])[: asked.count]
+    return found
+
+
+def by_part(found: Iterable[Keyed]) -> Rows:
+    """Their numbers."""
     rows: Rows = {}
     for each in found:
         rows.setdefault((each.fresh, each.number), []).append(each.row)
     return rows
 
 
-class _Place(NamedTuple):
-    fresh: bool
-    number: int
-    row: int
-    key: Any
-
-
 def _ordered(asked: Wanted, layout: Layout) -> list[Part]:
     """The parts from the asked end: what cannot be told of fresh ones' times comes first."""
     if asked.column != "time":
-        # Stretches do not overlap, and received_at never decreases with seq.
+        # Stretches do not overlap.
         parts: list[Part] = [*layout.fresh, *layout.segments]
         return sorted(parts, key=lambda one: one.first_seq, reverse=asked.descending)
     settled = sorted(layout.segments, key=lambda one: _end(asked, one), reverse=asked.descending)

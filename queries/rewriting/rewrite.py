@@ -129,7 +129,8 @@ class _Work:
             if which is not None and lookups.decides(select, source, self._parameters):
                 taken = self._foremost(asked, few, which, first_of)
             if taken is None:
-                relation = _of_rows(layout, newest.find(asked, few, first_of), own, columns)
+                rows = newest.by_part(newest.find(asked, few, first_of))
+                relation = _of_rows(layout, rows, own, columns)
             else:
                 any_part = () if len(taken[0]) else self._reader.layout.fresh[-1:]
                 relation = _of_taken(taken, few.fresh or any_part, own, columns)
@@ -151,9 +152,10 @@ class _Work:
         which: EventFilter,
         first_of: Callable[[Part], list[tuple[int, Any]]],
     ) -> tuple[Picked, Rows | None] | None:
-        """The rows that may be the asked ones, where indexes tell them well: settled ones, and fresh ones.
+        """The settled and fresh rows that may be the asked ones; None where indexes tell too little.
 
-        Of many fresh events the first ones are looked for; few come along as they are, which is None.
+        Of many fresh events the first ones are looked for; few come along as they are, and then their rows
+        are None.
         """
         order: Order = "time" if asked.column == "time" else "seq"
         picked = Picked.of(layout, which, order, newest=asked.descending).told(self._reader, which).sure()
@@ -161,12 +163,10 @@ class _Work:
         rows: Rows | None = None
         known: list[int] = []
         if layout.fresh and fresh > _MOST_FRESH:
-            if asked.column == "received_at":
-                return None
-            found = {part.number: first_of(part) for part in layout.fresh}
+            found = newest.find(asked, Layout(fresh=layout.fresh, segments=()), first_of)
             sign = 1 if asked.descending else -1
-            known = [sign * _number(key) for each in found.values() for _, key in each if key is not None]
-            rows = {(True, number): [row for row, _ in each] for number, each in found.items()}
+            known = [sign * _number(each.key) for each in found if each.key is not None]
+            rows = newest.by_part(found)
         taken, _ = picked.foremost(asked.count, known)
         return (taken, rows) if len(taken) <= asked.count + _MOST_MORE else None
 

@@ -1,6 +1,6 @@
 """Promoted paths of fresh events: which tables have them, and that they say what the data says."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ DATAS: tuple[tuple[DataKind | None, bytes | None], ...] = (
     ("json", b'{"a":"1e2","b":{"c":null}}'),
     ("json", b'{"a":18446744073709551617,"b":{"c":[1, "y"]}}'),
     ("json", b'{"a":"\\u0000\\n\\ud83d\\ude00","b":[{"c":1}]}'),
-    ("json", b'{"a":true,"a":false}'),
+    ("json", b'{"a":true,"a":false,"{}\\n$p1":3,"a\\u0000b":4}'),
     ("json", b'["a"]'),
     ("json", b'"a"'),
     ("json", b"17"),
@@ -27,7 +27,7 @@ DATAS: tuple[tuple[DataKind | None, bytes | None], ...] = (
     ("binary", b'"eyJhIjoxfQ=="'),
     (None, None),
 )
-PATHS = ("/a", "/b/c", "/it's \"~0~1")
+PATHS = ("/a", "/b/c", "/it's \"~0~1", "/{}\n$p1", "/a\0b")
 
 
 @pytest.fixture
@@ -38,11 +38,17 @@ def archives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Archiv
     pool.close()
 
 
-def load(archive: Archive, number: int, *, behind: bool = False) -> None:
-    """One event for each of DATAS."""
+def load(
+    archive: Archive,
+    number: int,
+    datas: Sequence[tuple[DataKind | None, bytes | None]] = DATAS,
+    *,
+    behind: bool = False,
+) -> None:
+    """One event for each of `datas`."""
     lines = [
         encode_line(Event(id=f"{number}-{place}", source="/s", type="t", data=data, data_kind=kind))
-        for place, (kind, data) in enumerate(DATAS)
+        for place, (kind, data) in enumerate(datas)
     ]
     payload = b"".join(lines)
     block = Block(kind=BlockKind.EVENTS, tenant="t", bus="default", payload=payload, count=len(lines))
@@ -78,6 +84,19 @@ def test_paths_that_are_asked_for_get_columns_in_the_next_table(archives: Archiv
     assert archive.layout().paths == set(PATHS)
 
 
+def test_what_is_long_gets_none(archives: Archives) -> None:
+    """Nothing is compressed there."""
+    archive = archives.tenant("t")
+    ask_for(archive, "/a", "/long", "/never")
+    long = b'{"a":1,"long":"%s"}' % (b"x" * 100)
+    load(archive, 1, (("json", long),) * len(DATAS))
+    load(archive, 2)
+    assert set(archive.layout().current.paths) == {"/a", "/never"}
+    load(archive, 3, (("json", b'{"a":"%s"}' % (b"x" * 5000)),) * len(DATAS))
+    load(archive, 4)
+    assert not archive.layout().current.paths
+
+
 def test_they_are_known_when_it_is_opened_again(archives: Archives) -> None:
     archive = archives.tenant("t")
     ask_for(archive, *PATHS)
@@ -109,11 +128,11 @@ def test_the_newest_that_stay_fresh_keep_them(
     load(archive, 1)
     ask_for(archive, *PATHS[:2])
     load(archive, 2)
-    ask_for(archive, PATHS[2])
+    ask_for(archive, *PATHS[2:])
     load(archive, 3)
     archive.rotate()
     first, second, third, _ = archive.layout().fresh
-    assert [len(one.paths) for one in (first, second, third)] == [0, 2, 3]
+    assert [len(one.paths) for one in (first, second, third)] == [0, 2, len(PATHS)]
     with archive.upkeep():
         settle.do(
             archive,

@@ -232,6 +232,10 @@ def check(archive: Archive, events: list[One], rejects: list[tuple[str, datetime
         kept = reader.rows("SELECT bus, received_at, bytes FROM rejects ORDER BY id")
         assert [tuple(row.values()) for row in kept] == rejects
         assert rollup.check(reader.cursor, "SELECT bus, source, type, time, received_at FROM events") == []
+        for table in reader.layout.fresh:
+            for path, promoted in table.paths.items():
+                differs = f"{promoted.text} IS DISTINCT FROM json_extract_string(data, '{path}')"
+                assert reader.rows(f"SELECT seq FROM {table.table} WHERE {differs}") == []
         assert sum(one.events for one in reader.layout.segments) == sum(
             reader.rows(f"SELECT count(*) AS n FROM {one.catalog}.events")[0]["n"]
             for one in reader.layout.segments

@@ -123,6 +123,7 @@ def collisions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     """Hashes of which only some bits differ, from none to all."""
     real, kept = hashing.hash_texts, np.uint64(request.param)
     monkeypatch.setattr(keys, "hash_texts", lambda texts: real(texts) & kept)
+    monkeypatch.setattr(keys, "hash_text", lambda text: hashing.hash_text(text) & int(kept))
 
 
 @settings(max_examples=15, deadline=None)

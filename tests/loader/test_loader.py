@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from eventcenter.archive import Archive, Archives
+from eventcenter.archive import archive as archive_module
 from eventcenter.clock import ManualClock
 from eventcenter.event import Event, encode_line
 from eventcenter.journal import (
@@ -143,6 +144,49 @@ def test_a_poison_line_is_kept_as_a_reject_and_stands_in_nobodys_way(house: Hous
     assert reject["reason"] == "unreadable"
     assert reject["bytes"] == b"poison \xff line\n"
     assert reject["event_index"] == 1
+
+
+def test_data_that_is_no_json_is_poison_where_paths_are_promoted(house: House) -> None:
+    def line(event_id: str, data: bytes) -> bytes:
+        return encode_line(Event(id=event_id, source="/s", type="t", data=b"1", data_kind="json")).replace(
+            b"\t1\n", b"\t" + data + b"\n"
+        )
+
+    archive = house.archives.tenant("a")
+    archive.note_paths(["/n"] * 5)
+    archive.save_paths()
+    archive.rotate()
+    assert archive.layout().current.paths
+    house.send_raw("a", line("1", b'{"n":1}') + line("2", b"{") + line("3", b'{"n":3}'), 3)
+    house.send("a", 4)
+    house.drain()
+    assert house.loader.stuck() == []
+    assert house.ids("a") == ["1", "3", "4"]
+    [reject] = archive.query("SELECT * FROM rejects")
+    assert (reject["reason"], reject["bytes"]) == ("unreadable", line("2", b"{"))
+
+
+def test_of_a_flood_nothing_is_promoted_and_of_others_it_is(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive_module, "FRESH_EVENTS", 2)
+    monkeypatch.setattr(loader_module, "_LIGHT_BYTES", 500)
+    for tenant in "ab":
+        archive = house.archives.tenant(tenant)
+        archive.note_paths(["/n"] * 5)
+        archive.save_paths()
+        house.send(tenant, 1, 2)
+    house.drain()
+    house.loader = Loader(house.folder / "journal", house.archives, clock=house.clock, batch_bytes=1500)
+    house.send("b", 3)
+    house.send("a", *range(3, 100))
+    house.drain()
+    assert house.ids("a") == [str(number) for number in range(1, 100)]
+    assert not house.archives.tenant("a").layout().current.paths
+    assert set(house.archives.tenant("b").layout().current.paths) == {"/n"}
+    house.send("a", 100)
+    house.drain()
+    assert set(house.archives.tenant("a").layout().current.paths) == {"/n"}
 
 
 def test_a_rejects_block_that_cannot_be_read_is_kept_whole(house: House) -> None:

@@ -1,6 +1,7 @@
 """The newest and oldest of a subject are those of a plain model, whatever indexes tell of their rows."""
 
 import random
+import re
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -87,9 +88,11 @@ class World:
 @pytest.fixture(scope="module", params=seeds(3))
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     dice = random.Random(request.param)
-    hashes, kinds, zone = keys.subject_hashes, dice.choice([1, 2, 1 << 31]), dice.choice([1, 3, 2048])
+    hashes, one_hash = keys.subject_hashes, keys.subject_hash
+    kinds, zone = dice.choice([1, 2, 1 << 31]), dice.choice([1, 3, 2048])
     changes: list[tuple[Any, str, Any]] = [
         (keys, "subject_hashes", lambda texts: hashes(texts) % kinds),
+        (index, "subject_hash", lambda text: one_hash(text) % kinds),
         *((module, "ZONE_ROWS", zone) for module in (index, segment)),
         (archive_order, "STRETCH", dice.choice([2, 10, 122_880])),
         (archive_order, "_LOOKED_AT", dice.choice([1, 2])),
@@ -220,6 +223,43 @@ def test_few_rows_are_read(filling: Filling, tmp_path: Path, monkeypatch: pytest
         assert len(taken) + len(rest) == 300
         found = reader.rows(f"SELECT seq FROM ({taken.source()}) ORDER BY seq DESC LIMIT 10")
         assert [row["seq"] for row in found] == list(range(300, 290, -1))
+
+
+@pytest.mark.parametrize("column", ["seq", "received_at", "time"])
+@pytest.mark.parametrize("direction", ["ASC", "DESC"])
+def test_of_many_fresh_events_a_subjects_first_are_read(
+    filling: Filling, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, column: str, direction: str
+) -> None:
+    """Also where some have no time, and fewer have one than are asked for."""
+    monkeypatch.setattr(sys.modules["queries.rewriting.rewrite"], "_MOST_FRESH", 0)
+    archive = filling.archives.tenant(TENANT)
+    for part in range(5):
+        moments = [START + timedelta(minutes=(7 * part + 3 * number) % 40) for number in range(6)]
+        filling.add(
+            [
+                filling.event(subject="s", time=moment.isoformat() if number % 3 else None)
+                for number, moment in enumerate(moments)
+            ]
+            + [filling.event(subject=f"other{number}") for number in range(20)]
+        )
+        filling.clock.advance(60)
+        archive.rotate()
+    with archive.upkeep():
+        for _ in range(2):
+            work = settle.Work(parts=Layout(fresh=archive.layout().fresh[:1], segments=()))
+            settle.do(archive, lambda: Scratch(tmp_path / "s", memory_bytes=64 << 20), work)
+    for count in (1, 4, 13, 25):
+        sql = (
+            f"SELECT {column}, id FROM events WHERE subject = 's' ORDER BY {column} {direction} LIMIT {count}"
+        )
+        with archive.reader() as reader:
+            other = rewrite(check(sql).tree, {}, reader).sql
+            assert other is not None
+            assert re.search(r"FROM main\.fresh_\d+ WHERE rowid IN", other)
+            rows = [reader.rows(text) for text in (sql, other)]
+        assert len(rows[0]) == count
+        assert [row[column] for row in rows[0]] == [row[column] for row in rows[1]]
+        assert len({row["id"] for row in rows[1]}) == count
 
 
 def test_an_id_is_looked_for_in_the_fresh_tables_that_may_hold_it(filling: Filling) -> None:

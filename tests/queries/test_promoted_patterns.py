@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from eventcenter.archive import settle
@@ -147,6 +148,32 @@ def test_one_kind_of_values(archived: Archived, name: str, plans: tuple[Plan, ..
         text = chance.choice([f'{{"data":{{"a":{test}}}}}', f'{{"data":{{"b":{{"a":{test}}}}}}}'])
         if is_valid(text):
             archived.check(text)
+
+
+def test_columns_of_fresh_events_are_asked_first(archived: Archived) -> None:
+    """Where the text tells enough: a column that says something else than the data is believed."""
+    archived.add(['{"a":1}'])
+    archived.settle(NUMBER_PLANS[0])
+    archived.begin_table()
+    archived.add(['{"a":"x"}', '{"a":7}', '{"a":"\\u0037"}', "{}", '{"z":[]}'])
+    archive = archived.filling.archives.tenant(TENANT)
+    fresh = archive.layout().current
+    column = fresh.paths["/a"].text
+
+    def change(connection: duckdb.DuckDBPyConnection) -> None:
+        for old, new in (("x", "other"), ("7", "8")):
+            connection.execute(f"UPDATE {fresh.table} SET {column} = ? WHERE {column} = ?", [new, old])
+
+    archive.write(change)
+
+    def count(test: str) -> int:
+        pattern = EventPattern.parse(f'{{"data":{{"a":[{test}]}}}}')
+        return archived.filling.queries.count(TENANT, pattern=pattern)
+
+    assert [count(test) for test in ('"x"', '"other"', "7", "8")] == [0, 1, 0, 1]
+    # What stands in the data with an escape may be a string: there the data itself is asked.
+    assert count('"7"') == 0
+    assert count('{"numeric":["=",8]}') == 1
 
 
 def test_arrays_above_and_at_the_path(archived: Archived) -> None:
