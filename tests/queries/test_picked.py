@@ -231,7 +231,8 @@ def test_of_many_fresh_events_a_subjects_first_are_read(
     filling: Filling, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, column: str, direction: str
 ) -> None:
     """Also where some have no time, and fewer have one than are asked for."""
-    monkeypatch.setattr(sys.modules["queries.rewriting.rewrite"], "_MOST_FRESH", 0)
+    for name, value in (("_MOST_FRESH", 0), ("_MOST_MORE", 64)):
+        monkeypatch.setattr(sys.modules["queries.rewriting.rewrite"], name, value)
     archive = filling.archives.tenant(TENANT)
     for part in range(5):
         moments = [START + timedelta(minutes=(7 * part + 3 * number) % 40) for number in range(6)]
