@@ -14,8 +14,8 @@ from eventcenter.archive import origins, rollup
 from eventcenter.archive.inserting import nothing
 from eventcenter.archive.keys import Keys, keys_of
 from eventcenter.archive.lines import COLUMNS, to_table
-from eventcenter.archive.manifest import FRESH_COLUMNS, Fresh, Layout
-from eventcenter.archive.relation import quoted
+from eventcenter.archive.manifest import Fresh, Layout
+from eventcenter.archive.relation import columns_of, texts_of
 from eventcenter.archive.repeats import Decided, decide
 from eventcenter.archive.seen import Seen
 from eventcenter.archive.transaction import transaction
@@ -27,7 +27,6 @@ _KEEP_BYTES = 256 << 10
 _TIME: Final = """coalesce(
     try_cast(time_text AS TIMESTAMPTZ),
     try_cast(replace(upper(time_text), ':60', ':59') AS TIMESTAMPTZ))"""
-_VALUES: Final = ", ".join(_TIME if name == "time" else name for name in FRESH_COLUMNS)
 
 Numbers = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -343,13 +342,15 @@ def _load_events(
 
 def _insert_into(fresh: Fresh) -> str:
     """The statement that adds `incoming` to a table of fresh events."""
-    values = ", ".join([_VALUES, *(f"found[{place}]" for place in range(1, len(fresh.paths) + 1))])
-    paths = ", ".join(map(quoted, fresh.paths))
-    # All of them in one pass over the text.
-    found = f", json_extract_string(data, [{paths}]) AS found" if paths else ""
-    added = f"SELECT {values} FROM (SELECT *{found} FROM incoming)"  # noqa: S608 our own text
-    none = nothing(len(FRESH_COLUMNS) + len(fresh.paths))
-    return f"INSERT INTO main.{fresh.table} {added} UNION ALL {none}"
+    columns = columns_of(fresh)
+    values = {"time": _TIME}
+    values |= {each.text: f"found[{place}]" for place, each in enumerate(fresh.paths.values(), 1)}
+    selected = ", ".join(values.get(name, name) for name in columns)
+    found = f", {texts_of(fresh.paths)} AS found" if fresh.paths else ""
+    return (
+        f"INSERT INTO main.{fresh.table} ({', '.join(columns)})"  # noqa: S608 our own text
+        f" SELECT {selected} FROM (SELECT *{found} FROM incoming) UNION ALL {nothing(len(columns))}"
+    )
 
 
 def _fates(decided: Decided, seqs: Numbers, of: Mask) -> origins.Fates:

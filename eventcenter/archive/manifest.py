@@ -19,24 +19,6 @@ from eventcenter.archive.index import SegmentIndex
 NumberType = Literal["BIGINT", "DOUBLE"]
 Kind = Literal["string", "number", "boolean", "null", "object", "array", "above"]
 """What lies at a payload path; `above`: an array above it, so that the path alone does not tell."""
-FRESH_COLUMNS: Final = (
-    "seq",
-    "key",
-    "bus",
-    "id",
-    "source",
-    "type",
-    "subject",
-    "time",
-    "time_text",
-    "datacontenttype",
-    "dataschema",
-    "extensions",
-    "data_kind",
-    "data",
-    "received_at",
-)
-"""Of every table of fresh events; behind them come those of its paths."""
 FORM_OF_UUIDS: Final = 2
 """From this form of segments on, ids and traces that are hexadecimal numbers are kept as numbers."""
 _FRESH_SQL: Final = Path(__file__).with_name("fresh.sql").read_text("utf-8")

@@ -10,7 +10,7 @@ from typing import Any, Final
 import duckdb
 
 from eventcenter.archive.manifest import Kind, Layout, NumberType, Segment
-from eventcenter.archive.relation import pointer, quoted
+from eventcenter.archive.relation import pointer, quoted, texts_of
 
 MOST_PATHS: Final = 20
 MOST_FREQUENT: Final = 6
@@ -83,8 +83,7 @@ def of_fresh(connection: duckdb.DuckDBPyConnection, layout: Layout) -> list[str]
     if not paths:
         return []
     lengths = "".join(f", avg(strlen(found[{place}]))" for place in range(1, len(paths) + 1))
-    found = f"json_extract_string(data, [{', '.join(map(quoted, paths))}]) AS found"
-    sample = f"SELECT data, {found} FROM main.{layout.current.table} LIMIT {_LOOKED_AT}"  # noqa: S608 our own text
+    sample = f"SELECT data, {texts_of(paths)} AS found FROM main.{layout.current.table} LIMIT {_LOOKED_AT}"  # noqa: S608 our own text
     [(event, *each)] = connection.execute(f"SELECT avg(strlen(data)){lengths} FROM ({sample})").fetchall()  # noqa: S608
     if (event or 0) > _LONG_EVENT:
         return []

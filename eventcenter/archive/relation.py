@@ -27,6 +27,7 @@ COLUMNS: Final = (
     "data_kind",
     "received_at",
 )
+_OF_FRESH: Final = ("key", *COLUMNS)
 _UTC_FORMS: Final = 10
 """`time_form` of a segment: 1 + digits of the fraction where the text ends in Z, 11 + digits for +00:00."""
 TIME_TEXT: Final = f"""CASE WHEN time_form IS NULL THEN time_text ELSE
@@ -123,6 +124,21 @@ def text_of(path: str) -> str:
     return f"json_extract_string(data, {quoted(path)})"
 
 
+def texts_of(paths: Iterable[str]) -> str:
+    """The expression for a list of what `data->>path` gives for each path, in one pass over the text."""
+    return f"json_extract_string(data, [{', '.join(map(quoted, paths))}])"
+
+
+def text_in(fresh: Fresh, path: str) -> str:
+    """The expression for what `data->>path` gives in a table of fresh events."""
+    return fresh.paths[path].text if path in fresh.paths else text_of(path)
+
+
+def columns_of(fresh: Fresh) -> list[str]:
+    """All columns of a table of fresh events, those of its paths last."""
+    return [*_OF_FRESH, *(promoted.text for promoted in fresh.paths.values())]
+
+
 def quoted(text: str) -> str:
     """`text` as a SQL string."""
     return "'" + text.replace("'", "''") + "'"
@@ -161,10 +177,9 @@ def _of_text(column: PathColumn, text: str | None = None) -> str:
 
 
 def _of_fresh(fresh: Fresh, column: PathColumn | PathTest) -> str:
-    promoted = fresh.paths.get(column.path)
     if isinstance(column, PathTest):
-        return column.of(promoted)
-    return _of_text(column, None if promoted is None else promoted.text)
+        return column.of(fresh.paths.get(column.path))
+    return _of_text(column, text_in(fresh, column.path))
 
 
 def _of_segment(segment: Segment, column: PathColumn | PathTest) -> str:

@@ -220,8 +220,7 @@ def _insert(
         values.append(f"CASE WHEN ({number}) IS NULL THEN {text} END" if promoted.sole else text)
         if number is not None:
             values.append(number)
-    listed = ", ".join(map(quoted, paths))
-    taken = f", json_extract_string(data, [{listed}]) AS found" if paths else ""
+    taken = f", {relation.texts_of(paths)} AS found" if paths else ""
     connection.execute(
         f"INSERT INTO made.events SELECT {', '.join(values)} FROM (SELECT *{taken} FROM ({ordered}))"  # noqa: S608
         f" UNION ALL {nothing(len(values))}",

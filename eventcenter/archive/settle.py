@@ -17,7 +17,7 @@ import duckdb
 from eventcenter.archive import promotion, relation, segment
 from eventcenter.archive.archive import Archive, Reader
 from eventcenter.archive.instance import Also, remove_files
-from eventcenter.archive.manifest import FRESH_COLUMNS, Fresh, Layout, Segment, create_fresh
+from eventcenter.archive.manifest import Fresh, Layout, Segment, create_fresh
 from eventcenter.archive.promotion import Plan
 from eventcenter.archive.segment import Scratch
 from eventcenter.priority import give_way, niceness
@@ -259,17 +259,15 @@ def _cut(reader: Reader, work: Work) -> int:
 def _leave_fresh(connection: duckdb.DuckDBPyConnection, tables: Sequence[Fresh], cut: int) -> Fresh:
     """Copy what stays fresh into a table of its own."""
     left = create_fresh(connection, cut, tables[-1].paths)
+    columns = relation.columns_of(left)
     for table in tables:
-        texts = [_text_at(path, table) for path in left.paths]
-        columns = ", ".join([*FRESH_COLUMNS, *texts])
+        values = {each.text: relation.text_in(table, path) for path, each in left.paths.items()}
+        selected = ", ".join(values.get(name, name) for name in columns)
         connection.execute(
-            f"INSERT INTO {left.table} SELECT {columns} FROM {table.table} WHERE seq >= {cut}"  # noqa: S608
+            f"INSERT INTO {left.table} ({', '.join(columns)})"  # noqa: S608 our own text
+            f" SELECT {selected} FROM {table.table} WHERE seq >= {cut}"
         )
     return left
-
-
-def _text_at(path: str, table: Fresh) -> str:
-    return table.paths[path].text if path in table.paths else relation.text_of(path)
 
 
 def _plans(reader: Reader, parts: Layout) -> tuple[Plan, ...]:

@@ -21,7 +21,7 @@ from eventcenter.archive.syntax import Tree
 from eventcenter.archive.untrusted import peek
 from eventcenter.clock import to_micros
 from queries import parts
-from queries.picked import Order, Picked
+from queries.picked import Picked
 from queries.request import EventFilter
 from queries.rewriting import counts, lookups, newest, paths, tree
 from queries.rewriting.newest import Part, Rows, Wanted
@@ -157,8 +157,9 @@ class _Work:
         Of many fresh events the first ones are looked for; few come along as they are, and then their rows
         are None.
         """
-        order: Order = "time" if asked.column == "time" else "seq"
-        picked = Picked.of(layout, which, order, newest=asked.descending).told(self._reader, which).sure()
+        picked = (
+            Picked.of(layout, which, asked.column, newest=asked.descending).told(self._reader, which).sure()
+        )
         fresh = self._reader.last_seq + 1 - min((one.first_seq for one in layout.fresh), default=0)
         rows: Rows | None = None
         known: list[int] = []
