@@ -103,8 +103,9 @@ def events(
     for segment in layout.segments:
         if rows is not None and not rows.get(segment.number):
             continue
+        texts = _texts_in(segment.paths, paths)
         selected = [_column(segment, name, subject) for name in columns]
-        selected += [f"{_of_segment(segment, column)} AS {column.name}" for column in paths]
+        selected += [f"{_of_segment(segment, column, texts)} AS {column.name}" for column in paths]
         if place:
             selected += [f"{segment.number}::BIGINT AS part", "rowid AS row"]
         where = ""
@@ -112,7 +113,8 @@ def events(
             where = f" WHERE {is_row(rows[segment.number], ordered=ordered)}"
         branches.append(f"SELECT {', '.join(selected)} FROM {segment.catalog}.events{where}")  # noqa: S608
     for fresh in layout.fresh:
-        selected = [*columns, *(f"{_of_fresh(fresh, column)} AS {column.name}" for column in paths)]
+        texts = _texts_in(fresh.paths, paths)
+        selected = [*columns, *(f"{_of_fresh(fresh, column, texts)} AS {column.name}" for column in paths)]
         if place:
             selected += ["NULL::BIGINT AS part", "rowid AS row"]
         branches.append(f"SELECT {', '.join(selected)} FROM main.{fresh.table}")  # noqa: S608
@@ -168,26 +170,38 @@ def _column(segment: Segment, name: str, subject: str | None) -> str:
     return name if kept == name else f"{kept} AS {name}"
 
 
-def _of_text(column: PathColumn, text: str | None = None) -> str:
-    text = text or text_of(column.path)
+def _texts_in(kept: Mapping[str, PromotedPath], paths: Sequence[PathColumn | PathTest]) -> dict[str, str]:
+    """By path, the expression for its text in a part that has no column for it.
+
+    Of several they are items of one list: the engine sees that it is the same one, and reads the JSON once.
+    """
+    asked = dict.fromkeys(each.path for each in paths if isinstance(each, PathColumn))
+    lacking = [path for path in asked if path not in kept]
+    if len(lacking) < 2:
+        return {path: text_of(path) for path in lacking}
+    return {path: f"{texts_of(lacking)}[{place}]" for place, path in enumerate(lacking, 1)}
+
+
+def _of_text(column: PathColumn, text: str) -> str:
     if column.want == "text":
         return text
     wanted = column.want.removeprefix("TRY_")
     return f"{'TRY_CAST' if column.want.startswith('TRY_') else 'CAST'}({text} AS {wanted})"
 
 
-def _of_fresh(fresh: Fresh, column: PathColumn | PathTest) -> str:
+def _of_fresh(fresh: Fresh, column: PathColumn | PathTest, texts: Mapping[str, str]) -> str:
+    promoted = fresh.paths.get(column.path)
     if isinstance(column, PathTest):
-        return column.of(fresh.paths.get(column.path))
-    return _of_text(column, text_in(fresh, column.path))
+        return column.of(promoted)
+    return _of_text(column, texts[column.path] if promoted is None else promoted.text)
 
 
-def _of_segment(segment: Segment, column: PathColumn | PathTest) -> str:
+def _of_segment(segment: Segment, column: PathColumn | PathTest, texts: Mapping[str, str]) -> str:
     promoted = segment.paths.get(column.path)
     if isinstance(column, PathTest):
         return column.of(promoted)
     if promoted is None:
-        return _of_text(column)
+        return _of_text(column, texts[column.path])
     if column.want == "text" or promoted.number is None or not _says_all(promoted, column.want):
         return _of_text(column, promoted_text(promoted))
     return f"CAST({promoted.number} AS {column.want.removeprefix('TRY_')})"

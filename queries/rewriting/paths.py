@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 from eventcenter.archive.manifest import Layout
 from eventcenter.archive.relation import PathColumn, Want, pointer
@@ -22,6 +22,8 @@ _WANTS: Final[dict[str, Want]] = {
     "long": "BIGINT",
 }
 _MOST_PATHS: Final = 50
+_GUARDING: Final = frozenset({"CASE", "CONJUNCTION"})
+_OF_EVERY_EVENT: Final = ("select_list", "group_expressions", "modifiers")
 
 
 def used(select: Tree, source: From) -> list[str]:
@@ -32,15 +34,16 @@ def used(select: Tree, source: From) -> list[str]:
 def columns(select: Tree, source: From, layout: Layout, prefix: str) -> list[PathColumn]:
     """Change the SELECT so that it reads payload paths from columns; the columns it then needs.
 
-    None are needed where no part has the path, or where a change could be seen.
+    None are needed where no part has the path and no other is read with it, or where a change could be seen.
     """
-    promoted = layout.paths
-    if not promoted.intersection(used(select, source)) or not _unseen(select, source):
+    found_paths = frozenset(used(select, source))
+    wanted = (found_paths & layout.paths) | _together(select, source, found_paths - layout.paths)
+    if not wanted or not _unseen(select, source):
         return []
     found: dict[tuple[str, Want], PathColumn] = {}
 
     def column(path: str, want: Want) -> Tree | None:
-        if path not in promoted or len(found) >= _MOST_PATHS:
+        if path not in wanted or len(found) >= _MOST_PATHS:
             return None
         made = found.setdefault((path, want), PathColumn(path=path, want=want, name=f"{prefix}{len(found)}"))
         return tree.reference(made.name, source.alias)
@@ -65,6 +68,35 @@ def columns(select: Tree, source: From, layout: Layout, prefix: str) -> list[Pat
         if node["relation_name"].lower() in {"", source.alias}:
             node["exclude_list"] += [each.name for each in found.values()]
     return list(found.values())
+
+
+def _together(select: Tree, source: From, paths: frozenset[str]) -> frozenset[str]:
+    """Those of the paths that are read of every event, if they are several: one look at a text does for all.
+
+    What a condition guards is better looked for where the condition holds.
+    """
+    if len(paths) < 2:
+        return frozenset()
+    nodes = _unguarded([select[name] for name in _OF_EVERY_EVENT])
+    found = paths.intersection(path_of(node, source) or "" for node in nodes)
+    return found if len(found) > 1 else frozenset()
+
+
+def _unguarded(node: Any) -> Iterator[Tree]:
+    """Nodes of expressions that are evaluated whatever a condition beside them gives."""
+    if isinstance(node, list):
+        for each in node:
+            yield from _unguarded(each)
+    elif isinstance(node, dict):
+        kind = node.get("class")
+        if kind in _GUARDING or node.get("type") == "OPERATOR_COALESCE":
+            return
+        if kind is not None:
+            yield node
+        left = {"subquery", "type_expr", "arguments" if node.get("filter") else ""}
+        for name, value in node.items():
+            if name not in left:
+                yield from _unguarded(value)
 
 
 def path_of(node: Tree, source: From) -> str | None:
