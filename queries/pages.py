@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from eventcenter.archive.archive import Reader
-from eventcenter.archive.manifest import Fresh
-from eventcenter.archive.relation import COLUMNS
+from eventcenter.archive.manifest import Fresh, Layout
+from eventcenter.archive.relation import COLUMNS, events
+from eventcenter.archive.whole import events_at
 from eventcenter.clock import to_micros
 from queries import parts
 from queries.picked import Picked
@@ -94,8 +95,10 @@ def rows(reader: Reader, places: Sequence[Found]) -> dict[int, dict[str, Any]]:
     """Whole rows by seq. Raises Unavailable."""
     found = {each.seq: dict(each.whole) for each in places if each.whole is not None}
     missing = [(each.seq, each.part, each.row) for each in places if each.whole is None]
-    for source, taken in parts.at(reader.layout, missing):
-        statement = Statement(source=source)
+    of_fresh, of_segments = parts.at(reader.layout, missing)
+    found.update({row["seq"]: row for row in events_at(reader, of_segments)})
+    for table, taken in of_fresh:
+        statement = Statement(source=f"({events(Layout(fresh=(table,), segments=()), place=True)})")
         statement.where_row_is_one_of(taken)
         found.update({row["seq"]: row for row in reader.rows(*statement.select(ROW))})
     return found
@@ -165,14 +168,15 @@ def _picked(
         taken, left = left.foremost(enough, [key(each)[0] for each in found])
         if len(taken) > _MOST_PICKED:
             return None
-        whole = len(taken) <= limit + _FEW_ROWS
-        if whole and _is_names_alone(request):
+        few = len(taken) <= limit + _FEW_ROWS
+        if few and _is_names_alone(request):
             # Without conditions, for which the engine would read more than these rows.
-            rows = reader.rows(f"SELECT {ROW}, {_place(request)} FROM ({taken.source(ordered=False)})")  # noqa: S608 our own text
-            more = [_found(row, whole=True) for row in rows if _has_name(row, request)]
+            picked = [(one, rows.tolist()) for one, rows in taken.by_segment()]
+            read = events_at(reader, picked, subjects=taken.subjects)
+            more = [_settled(row, request) for row in read if _has_name(row, request)]
             found += [one for one in more if one.seq <= bound and (start is None or key(one) < key(start))]
         else:
-            found += look(taken, whole=whole)
+            found += look(taken, whole=few)
         found = sorted(found, key=key, reverse=True)[:limit]
         enough *= _GROWTH
     return found
@@ -255,6 +259,12 @@ def _found(row: Mapping[str, Any], *, whole: bool) -> Found:
         micros=row["micros"],
         whole=row if whole else None,
     )
+
+
+def _settled(row: Mapping[str, Any], which: EventFilter) -> Found:
+    at = row["time_us"] if which.time_field == "time" else None
+    micros = row["received_us"] if at is None else at
+    return Found(seq=row["seq"], part=row["part"], row=row["row"], micros=micros, whole=row)
 
 
 def _is_names_alone(which: EventFilter) -> bool:

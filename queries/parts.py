@@ -125,21 +125,20 @@ def source(
     return f"({' UNION ALL '.join(branches)})"
 
 
-def at(layout: Layout, places: Iterable[tuple[int, int | None, int]]) -> list[tuple[str, list[int]]]:
-    """For (seq, part, row) of events: relations of one part each, and the rows to take from it."""
+def at(
+    layout: Layout, places: Iterable[tuple[int, int | None, int]]
+) -> tuple[list[tuple[Fresh, list[int]]], list[tuple[Segment, list[int]]]]:
+    """For (seq, part, row) of events: tables of fresh ones, and segments, with the rows to take from each."""
     settled = {one.number: one for one in layout.segments}
-    found: dict[tuple[bool, int], tuple[Fresh | Segment, list[int]]] = {}
+    of_fresh: dict[Fresh, list[int]] = {}
+    of_segments: dict[int, list[int]] = {}
     for seq, number, row in places:
-        part = fresh_of(layout, seq) if number is None else settled[number]
-        found.setdefault((number is None, part.number), (part, []))[1].append(row)
-    return [(f"({events(_only(part), place=True)})", rows) for part, rows in found.values()]
+        if number is None:
+            of_fresh.setdefault(fresh_of(layout, seq), []).append(row)
+        else:
+            of_segments.setdefault(number, []).append(row)
+    return list(of_fresh.items()), [(settled[number], rows) for number, rows in of_segments.items()]
 
 
 def _starts(layout: Layout) -> list[int]:
     return [one.first_seq for one in layout.segments] + [one.first_seq for one in layout.fresh]
-
-
-def _only(part: Fresh | Segment) -> Layout:
-    if isinstance(part, Segment):
-        return Layout(fresh=(), segments=(part,))
-    return Layout(fresh=(part,), segments=())

@@ -124,7 +124,6 @@ class Picked:
         columns: Sequence[str] = COLUMNS,
         paths: Sequence[PathColumn | PathTest] = (),
         place: bool = True,
-        ordered: bool = True,
     ) -> str:
         """A SELECT of these rows and all events in `fresh`; see `relation.events`."""
         unpicked = Layout(fresh=fresh, segments=())
@@ -139,7 +138,6 @@ class Picked:
                     rows={segment.number: rows.tolist()},
                     subject=self.subjects.get(segment.number),
                     place=place,
-                    ordered=ordered,
                 )
             )
         return " UNION ALL ".join(branches)

@@ -28,16 +28,17 @@ COLUMNS: Final = (
     "received_at",
 )
 _OF_FRESH: Final = ("key", *COLUMNS)
-_UTC_FORMS: Final = 10
+UTC_FORMS: Final = 10
 """`time_form` of a segment: 1 + digits of the fraction where the text ends in Z, 11 + digits for +00:00."""
 TIME_TEXT: Final = f"""CASE WHEN time_form IS NULL THEN time_text ELSE
     left(strftime(time AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%f'),
-        CASE time_form % {_UTC_FORMS} WHEN 1 THEN 19 ELSE 20 + (time_form - 1) % {_UTC_FORMS} END)
-    || CASE WHEN time_form > {_UTC_FORMS} THEN '+00:00' ELSE 'Z' END END"""
+        CASE time_form % {UTC_FORMS} WHEN 1 THEN 19 ELSE 20 + (time_form - 1) % {UTC_FORMS} END)
+    || CASE WHEN time_form > {UTC_FORMS} THEN '+00:00' ELSE 'Z' END END"""
 
 ID: Final = "coalesce(id, CAST(id_uuid AS VARCHAR))"
-TRACE_MARK: Final = "chr(1)"
+MARK_OF_TRACE: Final = "\x01"
 """Stands in `extended` for trace id and parent id of the traceparent: no JSON text holds this character."""
+TRACE_MARK: Final = f"chr({ord(MARK_OF_TRACE)})"
 TRACE_TEXT: Final = f"""replace(CAST(trace AS VARCHAR), '-', '') || '-' || CASE WHEN span >= {1 << 60}
     THEN lower(to_hex(span)) ELSE lpad(lower(to_hex(span)), 16, '0') END"""
 """What it stands for. To fill up with zeros costs more than all the rest, and is mostly not needed."""

@@ -3,13 +3,15 @@
 import json
 import random
 from collections.abc import Callable, Iterator
+from operator import itemgetter
 from pathlib import Path
 
 import pytest
 
-from eventcenter.archive import Archive, Archives, settle
+from eventcenter.archive import Archive, Archives, relation, settle
 from eventcenter.archive.manifest import Layout
 from eventcenter.archive.segment import Scratch
+from eventcenter.archive.whole import events_at
 from eventcenter.event import Event, encode_line
 from eventcenter.journal import Block, BlockKind, Position, ReadBlock
 
@@ -40,6 +42,23 @@ PARENTS = [
     f"00-{TRACE}-{SPAN[:-1]}-01",
     "none",
     "",
+]
+TIMES = [
+    None,
+    "2026-11-01T00:00:00Z",
+    *(
+        f"2026-11-01T23:59:59.{'1234567890'[:digits]}{zone}"
+        for digits in range(1, 11)
+        for zone in ("Z", "+00:00")
+    ),
+    "2026-11-01T00:00:00+00:00",
+    "2026-11-01T00:00:00-00:00",
+    "2026-11-01T08:00:00+08:00",
+    "2026-11-01T00:00:00.500z",
+    "2026-11-01t00:00:00Z",
+    "0001-01-01T00:00:00.5Z",
+    "1969-12-31T23:59:59.999999Z",
+    "9999-12-31T23:59:59.999999Z",
 ]
 OTHERS: list[dict[str, str | int | bool]] = [
     {},
@@ -133,6 +152,26 @@ def test_they_come_back_from_segments_of_fresh_events_and_of_segments(
             "texts": sum(bool(event.extensions) for event in events) - len(traced),
         }
     ]
+
+
+def test_whole_events_are_put_together_as_the_relation_tells_them(archive: Archive, settled: Settle) -> None:
+    events = made()
+    events += [Event(id=f"at {time}", source="/s", type="t", subject="s", time=time) for time in TIMES]
+    load(archive, 1, events)
+    archive.rotate()
+    settled(Layout(fresh=archive.layout().fresh[:1], segments=()))
+    with archive.reader() as reader:
+        [one] = reader.layout.segments
+        columns = [name for name in relation.COLUMNS if name != "time"]
+        micros = "epoch_us(time) AS time_us, epoch_us(received_at) AS received_us, part, row"
+        events_of = relation.events(Layout(fresh=(), segments=(one,)), place=True)
+        told = reader.rows(f"SELECT {', '.join(columns)}, {micros} FROM ({events_of}) ORDER BY row")
+        read = events_at(reader, [(one, list(range(one.events)))])
+        assert len(told) == len(events)
+        assert [{name: row[name] for name in told[0]} for row in sorted(read, key=itemgetter("row"))] == told
+        [known] = events_at(reader, [(one, [7])], subjects={one.number: "it's"})
+        assert known["subject"] == "it's"
+        assert events_at(reader, []) == events_at(reader, [(one, [])]) == []
 
 
 def test_indexes_and_repeats_know_them(archive: Archive, settled: Settle) -> None:
