@@ -44,7 +44,7 @@ _RETRY_S = 2.0
 _IDLE_CHECKPOINT_S = 5.0
 _NICE = 10
 _REJECT_BYTES = 256 << 10
-_LEAST_EVENTS = 6_144
+_LEAST_EVENTS = 12_288
 """In a batch, where there is a backlog: the archive writes more than a row group of it at once for less."""
 _READS_OF_LONG = 2
 """Times that long events are read further for that."""

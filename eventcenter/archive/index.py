@@ -19,7 +19,6 @@ Version 1 had no zones and nothing of shared hashes, version 2 no parts; they ar
 import mmap
 import os
 import struct
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from typing import Any, Final, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
+from isal import isal_zlib
 
 from eventcenter.archive import bloom
 from eventcenter.archive.keys import ID_BITS, Keys, id_prefix, subject_hash, trace_hash
@@ -274,9 +274,9 @@ class SegmentIndex:
         size = _HEADER.size + _FURTHER.size + sum(_padded(array.nbytes) for array in arrays)
         counts = struct.pack("<QQQQQ", size, len(words), len(keys), len(subjects[0]), len(traces[0]))
         counts += _FURTHER.pack(len(zones.timeless), len(shared))
-        crc = zlib.crc32(counts)
+        crc = isal_zlib.crc32(counts)
         for part in _parts(arrays):
-            crc = zlib.crc32(part, crc)
+            crc = isal_zlib.crc32(part, crc)
         with path.open("wb") as file:
             file.write(struct.pack("<8sII", _MAGIC, _VERSION, crc) + counts)
             for part in _parts(arrays):
@@ -310,7 +310,7 @@ class SegmentIndex:
         """Read all of it. Raises IndexDamaged where the checksum is another."""
         data = memoryview(self._open())
         _, _, crc, *_ = _HEADER.unpack_from(data)
-        if zlib.crc32(data[_CHECKED_FROM:]) != crc:
+        if isal_zlib.crc32(data[_CHECKED_FROM:]) != crc:
             raise IndexDamaged(f"{self._path}: the checksum is not that of what was written")
 
     def candidates(self, keys: Keys, probes: bloom.Probes | None = None) -> tuple[Rows, Rows]:

@@ -17,11 +17,12 @@ nothing is written yet, or nothing ever was. In version 1 a file ends with its l
 
 import os
 import struct
-import zlib
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
+
+from isal import isal_zlib
 
 VERSION = 2
 _READ_VERSIONS = frozenset({1, 2})
@@ -116,7 +117,7 @@ def encode_block(block: Block, received_at: int) -> bytes:
         _REST.pack(
             received_at,
             len(block.payload),
-            zlib.crc32(block.payload),
+            isal_zlib.crc32(block.payload),
             block.count,
             block.kind,
             _WANTS_OUTCOME if block.wants_outcome else 0,
@@ -126,7 +127,7 @@ def encode_block(block: Block, received_at: int) -> bytes:
         + tenant
         + bus
     )
-    return _START.pack(BLOCK_MAGIC, zlib.crc32(rest)) + rest
+    return _START.pack(BLOCK_MAGIC, isal_zlib.crc32(rest)) + rest
 
 
 def claimed_bytes(header: bytes) -> int:
@@ -144,7 +145,7 @@ def claimed_tenant(header: bytes) -> str | None:
     _, crc = _START.unpack_from(header)
     *_, tenant_length, bus_length = _REST.unpack_from(header, _START.size)
     end = BLOCK_HEADER_BYTES + tenant_length + bus_length
-    if len(header) < end or zlib.crc32(header[_START.size : end]) != crc:
+    if len(header) < end or isal_zlib.crc32(header[_START.size : end]) != crc:
         return None
     return header[BLOCK_HEADER_BYTES : BLOCK_HEADER_BYTES + tenant_length].decode()
 
@@ -163,10 +164,10 @@ def decode_block(data: memoryview, offset: int, position: Position) -> tuple[Rea
     names = start + _REST.size
     body = names + tenant_length + bus_length
     end = body + length
-    if len(data) < end or zlib.crc32(data[start:body]) != header_crc:
+    if len(data) < end or isal_zlib.crc32(data[start:body]) != header_crc:
         return None
     payload = data[body:end]
-    if zlib.crc32(payload) != payload_crc:
+    if isal_zlib.crc32(payload) != payload_crc:
         return None
     block = Block(
         kind=BlockKind(kind),

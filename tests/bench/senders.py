@@ -56,7 +56,7 @@ def stream(  # noqa: PLR0917 a process's target
 ) -> None:
     """One client: posts at fixed moments, from which the answers' times count, whatever they take."""
     share = sizes.STEADY_RATE / sizes.CLIENTS / _POSTS_A_SECOND
-    first = next(bodies(files[:1]))
+    first = bytes(next(bodies(files[:1])))
     size = int(len(first) / first.count(b"\n") * share)
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
     headers = {"authorization": f"Bearer {token}", "content-type": "application/x-ndjson"}
