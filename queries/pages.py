@@ -60,7 +60,7 @@ def by_seq(
     Looks at windows that grow: what is wanted mostly lies near the end, and then nothing else is read.
     """
     found: list[Found] = []
-    for low, high in _windows(reader, which, first, last, newest=newest):
+    for low, high in _windows(reader, which, first, last, newest=newest, limit=limit):
         found += _of_window(reader, which, low, high, newest=newest, limit=limit - len(found))
         if len(found) >= limit:
             break
@@ -84,7 +84,7 @@ def of_search(reader: Reader, request: SearchRequest, bound: int, start: Start |
         return by_seq(reader, request, first=first, last=last, newest=newest, limit=limit)
     # The newest lie in load order; counts tell where to look for the rest.
     if newest and start is None and request.to is None:
-        low = max(first, last - _FIRST_WINDOW + 1)
+        low = _low_end(reader, first, last, _FIRST_WINDOW, limit)
         found = _of_window(reader, request, low, last, newest=True, limit=limit)
         if len(found) >= limit or low == first:
             return found
@@ -105,14 +105,14 @@ def rows(reader: Reader, places: Sequence[Found]) -> dict[int, dict[str, Any]]:
 
 
 def _windows(
-    reader: Reader, which: EventFilter, first: int, last: int, *, newest: bool
+    reader: Reader, which: EventFilter, first: int, last: int, *, newest: bool, limit: int
 ) -> Iterator[tuple[int, int]]:
     layout = reader.layout
     json = reads_json(which)
     size = _FIRST_WINDOW_OF_JSON if json else _FIRST_WINDOW
     whole = False
     while first <= last:
-        low, high = max(first, last - size + 1), min(last, first + size - 1)
+        low, high = _low_end(reader, first, last, size, limit), min(last, first + size - 1)
         if whole:
             # To begin a part costs more than to read some columns of all of it.
             low, high = (
@@ -123,6 +123,16 @@ def _windows(
         first, last = (first, low - 1) if newest else (high + 1, last)
         size *= _GROWTH
         whole = not json
+
+
+def _low_end(reader: Reader, first: int, last: int, size: int, limit: int) -> int:
+    """Where a window of the newest events begins: with the fresh ones where they may do.
+
+    A segment is not in the order of seq: all of it is looked through for a few of its newest.
+    """
+    low = max(first, last - size + 1)
+    fresh = reader.layout.fresh[0].first_seq
+    return max(low, fresh) if last - fresh + 1 >= limit else low
 
 
 def _of_window(
