@@ -47,7 +47,7 @@ _REJECT_BYTES = 256 << 10
 _LEAST_EVENTS = 12_288
 """In a batch, where there is a backlog: the archive writes more than a row group of it at once for less."""
 _READS_OF_LONG = 2
-"""Times that long events are read further for that."""
+"""Times that long events are read further for that: a batch of them is three times as long at most."""
 _RETRIED_PARTS = 16
 _LIGHT_BYTES = 2 << 20
 """A tenant with more than this in a batch, or ahead of it, waits for its turn."""

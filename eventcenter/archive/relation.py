@@ -60,6 +60,8 @@ class PathColumn:
     want: Want
     name: str
     """The column's name, of letters, digits and underscores."""
+    always: bool = False
+    """It is read of every event that passes, so that one look at the text may do for several such."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,13 +176,15 @@ def _column(segment: Segment, name: str, subject: str | None) -> str:
 def _texts_in(kept: Mapping[str, PromotedPath], paths: Sequence[PathColumn | PathTest]) -> dict[str, str]:
     """By path, the expression for its text in a part that has no column for it.
 
-    Of several they are items of one list: the engine sees that it is the same one, and reads the JSON once.
+    Of several that are always read they are items of one list: the engine sees that it is the same one, and
+    reads the JSON once.
     """
-    asked = dict.fromkeys(each.path for each in paths if isinstance(each, PathColumn))
-    lacking = [path for path in asked if path not in kept]
-    if len(lacking) < 2:
-        return {path: text_of(path) for path in lacking}
-    return {path: f"{texts_of(lacking)}[{place}]" for place, path in enumerate(lacking, 1)}
+    lacking = [each for each in paths if isinstance(each, PathColumn) and each.path not in kept]
+    together = list(dict.fromkeys(each.path for each in lacking if each.always))
+    found = {each.path: text_of(each.path) for each in lacking}
+    if len(together) > 1:
+        found |= {path: f"{texts_of(together)}[{place}]" for place, path in enumerate(together, 1)}
+    return found
 
 
 def _of_text(column: PathColumn, text: str) -> str:

@@ -38,7 +38,8 @@ def events_at(
     """The events in these rows, in any order, with the columns of `relation` but `time`.
 
     Also `time_us`, which may be None, and `received_us`, microseconds since 1970; `part`, the segment's
-    number, and `row`. `subjects`: by segment, what all of its rows have, so that it need not be read.
+    number, `row`, and what the segment keeps in the place of some of these. `subjects`: by segment, what all
+    of its rows have, so that it need not be read.
     """
     selects = [_kept(segment, rows, subjects.get(segment.number)) for segment, rows in picked if len(rows)]
     return list(map(_event, reader.rows(" UNION ALL ".join(selects)))) if selects else []

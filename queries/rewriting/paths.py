@@ -1,7 +1,8 @@
 """Payload paths in a statement: which ones it uses, and their promoted columns in their place."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final
 
 from eventcenter.archive.manifest import Layout
@@ -36,31 +37,46 @@ def columns(select: Tree, source: From, layout: Layout, prefix: str) -> list[Pat
 
     None are needed where no part has the path and no other is read with it, or where a change could be seen.
     """
-    found_paths = frozenset(used(select, source))
-    wanted = (found_paths & layout.paths) | _together(select, source, found_paths - layout.paths)
-    if not wanted or not _unseen(select, source):
+    asked = frozenset(used(select, source))
+    always = _always(select, source) if len(asked) > 1 else frozenset()
+    promoted, together = asked & layout.paths, always - layout.paths
+    if len(together) < 2:
+        together = frozenset()
+    if not (promoted or together) or not _unseen(select, source):
         return []
+    # What a condition looks at is read of more events than the rest.
+    always -= promoted & _paths_in(select["where_clause"], source)
     found: dict[tuple[str, Want], PathColumn] = {}
 
     def column(path: str, want: Want) -> Tree | None:
-        if path not in wanted or len(found) >= _MOST_PATHS:
+        if len(found) >= _MOST_PATHS:
             return None
-        made = found.setdefault((path, want), PathColumn(path=path, want=want, name=f"{prefix}{len(found)}"))
+        name = f"{prefix}{len(found)}"
+        made = found.setdefault(
+            (path, want), PathColumn(path=path, want=want, name=name, always=path in always)
+        )
         return tree.reference(made.name, source.alias)
 
-    def change(node: Tree) -> Tree | None:
-        if node["class"] == "LAMBDA" and node["syntax_type"] != "SINGLE_ARROW":
+    def change(node: Tree, texts: frozenset[str]) -> Tree | None:
+        if _is_lambda(node):
             # Its names may be the lambda's own.
             return node
         other = None
         if node["class"] == "CAST" and (path := path_of(node["child"], source)) is not None:
-            want = _wanted(node)
+            # Where no part has a number, the cast stays where it is: a guard may stand around it.
+            want = _wanted(node) if path in promoted else None
             other = None if want is None else column(path, want)
-        elif (path := path_of(node, source)) is not None:
+        elif (path := path_of(node, source)) is not None and path in texts:
             other = column(path, "text")
         return None if other is None else {**other, "alias": node["alias"]}
 
-    parts = {name: tree.changed(select[name], change) for name in tree.OWN}
+    parts = {
+        name: tree.changed(
+            select[name],
+            partial(change, texts=promoted if name == "where_clause" else promoted | together),
+        )
+        for name in tree.OWN
+    }
     if not found:
         return []
     select.update(parts)
@@ -70,20 +86,30 @@ def columns(select: Tree, source: From, layout: Layout, prefix: str) -> list[Pat
     return list(found.values())
 
 
-def _together(select: Tree, source: From, paths: frozenset[str]) -> frozenset[str]:
-    """Those of the paths that are read of every event, if they are several: one look at a text does for all.
+def _always(select: Tree, source: From) -> frozenset[str]:
+    """Paths that are read of every event which passes the WHERE: one look at its text may do for several.
 
-    What a condition guards is better looked for where the condition holds.
+    Not those that a condition guards, nor where something else than WHERE decides what passes.
     """
-    if len(paths) < 2:
+    decided_later = select["qualify"] is not None or any(
+        node["class"] == "SUBQUERY" for node in tree.expressions(select["where_clause"])
+    )
+    if decided_later or not source.alone:
         return frozenset()
-    nodes = _unguarded([select[name] for name in _OF_EVERY_EVENT])
-    found = paths.intersection(path_of(node, source) or "" for node in nodes)
-    return found if len(found) > 1 else frozenset()
+    return _paths_in([select[name] for name in _OF_EVERY_EVENT], source, _unguarded)
+
+
+def _paths_in(
+    node: Any, source: From, nodes: Callable[[Any], Iterator[Tree]] = tree.expressions
+) -> frozenset[str]:
+    return frozenset(path for each in nodes(node) if (path := path_of(each, source)) is not None)
 
 
 def _unguarded(node: Any) -> Iterator[Tree]:
-    """Nodes of expressions that are evaluated whatever a condition beside them gives."""
+    """Nodes of expressions that are evaluated whatever a condition beside them gives.
+
+    What an aggregate with a FILTER gathers is: the engine evaluates it of every event, and then filters.
+    """
     if isinstance(node, list):
         for each in node:
             yield from _unguarded(each)
@@ -91,11 +117,12 @@ def _unguarded(node: Any) -> Iterator[Tree]:
         kind = node.get("class")
         if kind in _GUARDING or node.get("type") == "OPERATOR_COALESCE":
             return
+        if kind is not None and _is_lambda(node):
+            return
         if kind is not None:
             yield node
-        left = {"subquery", "type_expr", "arguments" if node.get("filter") else ""}
         for name, value in node.items():
-            if name not in left:
+            if name not in {"subquery", "type_expr"}:
                 yield from _unguarded(value)
 
 
@@ -136,6 +163,10 @@ def _value(node: Tree, source: From) -> tuple[str, ...] | None:
 
 def _is_arrow(node: Tree) -> bool:
     return bool(node["class"] == "LAMBDA" and node["syntax_type"] == "SINGLE_ARROW")
+
+
+def _is_lambda(node: Tree) -> bool:
+    return bool(node["class"] == "LAMBDA" and node["syntax_type"] != "SINGLE_ARROW")
 
 
 def _is_text(node: Tree) -> bool:
