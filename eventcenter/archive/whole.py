@@ -9,23 +9,10 @@ from typing import Any, Final
 
 from eventcenter.archive.archive import Reader
 from eventcenter.archive.manifest import FORM_OF_UUIDS, Segment
-from eventcenter.archive.relation import MARK_OF_TRACE, UTC_FORMS, is_row, quoted
+from eventcenter.archive.relation import COLUMNS, MARK_OF_TRACE, UTC_FORMS, is_row, quoted
 from eventcenter.clock import from_micros
 
-_AS_IT_IS: Final = (
-    "seq",
-    "bus",
-    "id",
-    "source",
-    "type",
-    "time_form",
-    "time_text",
-    "datacontenttype",
-    "dataschema",
-    "extensions",
-    "data",
-    "data_kind",
-)
+_AS_IT_IS: Final = [name for name in COLUMNS if name not in {"subject", "time", "received_at"}]
 _AS_NUMBERS: Final = ("id_uuid", "extended", "trace", "span")
 
 
@@ -49,6 +36,7 @@ def _kept(segment: Segment, rows: Sequence[int], subject: str | None) -> str:
     numbers = _AS_NUMBERS if segment.form >= FORM_OF_UUIDS else [f"NULL AS {name}" for name in _AS_NUMBERS]
     selected = [
         *_AS_IT_IS,
+        "time_form",
         *numbers,
         "subject" if subject is None else f"{quoted(subject)} AS subject",
         "epoch_us(time) AS time_us",

@@ -1,4 +1,7 @@
-"""Payload paths in a statement: which ones it uses, and their promoted columns in their place."""
+"""Payload paths in a statement: which ones it uses, and columns in their place.
+
+Promoted columns where parts have them; what several others hold is taken out of a text at once.
+"""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +26,6 @@ _WANTS: Final[dict[str, Want]] = {
     "long": "BIGINT",
 }
 _MOST_PATHS: Final = 50
-_GUARDING: Final = frozenset({"CASE", "CONJUNCTION"})
 _OF_EVERY_EVENT: Final = ("select_list", "group_expressions", "modifiers")
 
 
@@ -114,16 +116,17 @@ def _unguarded(node: Any) -> Iterator[Tree]:
         for each in node:
             yield from _unguarded(each)
     elif isinstance(node, dict):
-        kind = node.get("class")
-        if kind in _GUARDING or node.get("type") == "OPERATOR_COALESCE":
-            return
-        if kind is not None and _is_lambda(node):
-            return
-        if kind is not None:
+        if "class" in node:
+            if _is_guard(node) or _is_lambda(node):
+                return
             yield node
         for name, value in node.items():
-            if name not in {"subquery", "type_expr"}:
+            if name not in tree.OTHERS:
                 yield from _unguarded(value)
+
+
+def _is_guard(node: Tree) -> bool:
+    return bool(node["class"] in {"CASE", "CONJUNCTION"} or node["type"] == "OPERATOR_COALESCE")
 
 
 def path_of(node: Tree, source: From) -> str | None:

@@ -11,7 +11,8 @@ from eventcenter.archive.syntax import NotParsed, Tree, parse, write
 
 _PLACES: Final = ("query_location", "query_location_length", "named_param_map")
 _CUTS: Final = ("modifiers", "sample")
-_OTHERS: Final = frozenset({"subquery", "type_expr"})
+OTHERS: Final = frozenset({"subquery", "type_expr"})
+"""Members of an expression that hold no expressions of its SELECT."""
 OWN: Final = ("select_list", "where_clause", "group_expressions", "having", "qualify", "modifiers")
 """Members of a SELECT that hold its expressions."""
 
@@ -92,7 +93,7 @@ def column(node: Any, source: From) -> str | None:
 
 def expressions(node: Any) -> Iterator[Tree]:
     """All nodes of expressions below, without what stands in subqueries."""
-    return (each for each in _everything(node, but=_OTHERS) if "class" in each)
+    return (each for each in _everything(node, but=OTHERS) if "class" in each)
 
 
 def own(select: Tree) -> Iterator[Tree]:
@@ -138,10 +139,7 @@ def changed(node: Any, change: Callable[[Tree], Tree | None]) -> Any:
         other = change(node)
         if other is not None:
             return other
-    return {
-        name: value if name in {"subquery", "type_expr"} else changed(value, change)
-        for name, value in node.items()
-    }
+    return {name: value if name in OTHERS else changed(value, change) for name, value in node.items()}
 
 
 def aliases(select: Tree) -> frozenset[str]:
