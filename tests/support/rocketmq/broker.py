@@ -156,7 +156,7 @@ class Broker:
             for name in self.names:
                 if not self._runs(name):
                     self._spawn(name, commands[name])
-            self._wait("nameserver", lambda: "boot success" in self._said("nameserver"), end)
+            self._wait_for_nameserver(end)
             self._wait("proxy", lambda: "startup successfully" in self._said("proxy") and self._known(), end)
         except BaseException:
             for name in set(self.names) - before:
@@ -275,11 +275,18 @@ class Broker:
         }
 
     def _start_broker(self, commands: dict[str, list[str]], before: set[str], end: float) -> None:
-        """NameServer and broker: a proxy before them ends where it finds none."""
+        """NameServer and broker: a proxy before them ends where it finds none.
+
+        The broker starts whether the NameServer is there or not, and may be the first of the two.
+        """
         for name in ("nameserver", "broker"):
             if name not in before:
                 self._spawn(name, commands[name])
+        self._wait_for_nameserver(end)
         self._wait("broker", lambda: "boot success" in self._said("broker") and self._known(), end)
+
+    def _wait_for_nameserver(self, end: float) -> None:
+        self._wait("nameserver", lambda: "boot success" in self._said("nameserver"), end)
 
     def _write(self, name: str, text: str) -> None:
         (self.folder / "conf" / name).write_text(text + "\n")
