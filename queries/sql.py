@@ -140,7 +140,7 @@ class Sql:
                 rule="days within the years 1 to 9999 inside of lists and structures",
                 remedy="cast it to VARCHAR",
             ) from error
-        return Answer(body=body, rows=found.table.num_rows, truncated=found.truncated, elapsed_ms=elapsed_ms)
+        return Answer(body=body, rows=len(found.rows), truncated=found.truncated, elapsed_ms=elapsed_ms)
 
     def _found(
         self, tenant_id: str, question: Question, statement: guard.Statement, rows: int, limit_s: float
@@ -160,6 +160,7 @@ class Sql:
                 limit_s=limit_s,
                 memory_bytes=archive.memory_bytes,
                 tables=tables,
+                values=question.format == "json",
             )
 
         with archive.reader(timeout_s=limit_s) as reader:
@@ -232,8 +233,8 @@ def _other_form(
 
 
 def _written(found: Found, format_: Format, elapsed_ms: float) -> bytes:
-    if format_ == "csv":
-        return tabular.csv_answer(found.table)
-    if format_ == "arrow":
-        return tabular.arrow_answer(found.table)
-    return tabular.json_answer(found.table, found.types, truncated=found.truncated, elapsed_ms=elapsed_ms)
+    if format_ == "json":
+        return tabular.json_answer(
+            found.names, found.types, found.rows, truncated=found.truncated, elapsed_ms=elapsed_ms
+        )
+    return tabular.csv_answer(found.rows) if format_ == "csv" else tabular.arrow_answer(found.rows)

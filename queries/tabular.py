@@ -29,16 +29,38 @@ _INFINITE_DAY: Final = 2**31 - 2
 Values = list[Any]
 
 
-def json_answer(table: pa.Table, types: tuple[str, ...], *, truncated: bool, elapsed_ms: float) -> bytes:
-    """{columns: [{name, type}], rows: [[…]], truncated, elapsed_ms}."""
-    names = [{"name": name, "type": kind} for name, kind in zip(table.column_names, types, strict=True)]
+def json_answer(
+    names: Sequence[str],
+    types: Sequence[str],
+    rows: pa.Table | Sequence[Sequence[Any]],
+    *,
+    truncated: bool,
+    elapsed_ms: float,
+) -> bytes:
+    """{columns: [{name, type}], rows: [[…]], truncated, elapsed_ms}.
+
+    `rows` that are no table hold texts, JSON's texts, numbers, booleans and aware times in UTC.
+    """
+    columns = [{"name": name, "type": kind} for name, kind in zip(names, types, strict=True)]
+    written = _table_rows(rows, types) if isinstance(rows, pa.Table) else _listed_rows(rows, types)
+    return _encode({"columns": columns, "rows": written, "truncated": truncated, "elapsed_ms": elapsed_ms})
+
+
+def _table_rows(table: pa.Table, types: Sequence[str]) -> Any:
     columns = zip(table.columns, types, strict=True)
-    rows: Any
     if table.num_rows <= _FEW_ROWS:
-        rows = list(zip(*(_plain_values(*each) for each in columns), strict=True))
-    else:
-        rows = msgspec.Raw(rows_of([_json(*each) for each in columns]))
-    return _encode({"columns": names, "rows": rows, "truncated": truncated, "elapsed_ms": elapsed_ms})
+        return list(zip(*(_plain_values(*each) for each in columns), strict=True))
+    return msgspec.Raw(rows_of([_json(*each) for each in columns]))
+
+
+def _listed_rows(rows: Sequence[Sequence[Any]], types: Sequence[str]) -> Any:
+    found = [list(row) for row in rows]
+    for place, kind in enumerate(types):
+        convert = _OF_VALUES.get(kind)
+        if convert is not None:
+            for row in found:
+                row[place] = _or_none(convert, row[place])
+    return found
 
 
 def rows_of(columns: Sequence[pa.Array]) -> bytes:
@@ -93,7 +115,9 @@ def _of_each(column: pa.ChunkedArray, texts: Callable[[pa.ChunkedArray], pa.Arra
 
 
 def _plain_values(column: pa.ChunkedArray, kind: str) -> Values:
-    return _json_texts(column.to_pylist()) if kind == "JSON" else _values(column)
+    if kind != "JSON":
+        return _values(column)
+    return [_or_none(_json_text, value) for value in column.to_pylist()]
 
 
 def _texts(values: Values) -> pa.Array:
@@ -221,15 +245,20 @@ def _or_none(convert: Callable[[Any], Any], value: Any) -> Any:
     return None if value is None else convert(value)
 
 
-def _json_texts(values: Values) -> Values:
+def _json_text(text: str) -> Any:
     """JSON as it is; as a text where the engine lets something pass that is none."""
-    found: Values = []
-    for value in values:
-        try:
-            found.append(None if value is None else _check(value))
-        except msgspec.DecodeError:
-            found.append(value)
-    return found
+    try:
+        return _check(text)
+    except msgspec.DecodeError:
+        return text
+
+
+_OF_VALUES: Final[dict[str, Callable[[Any], Any]]] = {
+    "JSON": _json_text,
+    "DOUBLE": _float,
+    "TIMESTAMP WITH TIME ZONE": _time_within,
+}
+"""What JSON has no notation for, by its type."""
 
 
 def _cells(column: pa.ChunkedArray) -> pa.Array:

@@ -11,6 +11,8 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
 from typing import Any, Final
 
 import duckdb
@@ -35,17 +37,34 @@ _NOT_EVICTABLE: Final = (
 _MOST_MEMORY: Final = 0.5
 """Part of the memory limit that what cannot be written to disk may take."""
 _SHOWN: Final = 300
+_TIME: Final = "TIMESTAMP WITH TIME ZONE"
+_WHOLE: Final = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
+_VALUES: Final = frozenset({"VARCHAR", "JSON", "BOOLEAN", "DOUBLE", _TIME, *_WHOLE})
+"""Types whose values are the very same in Python, but for times that it does not know."""
+_FEW_VALUES: Final = 256
+"""So many values take less time one by one than a table of Arrow."""
+_FEW_BYTES: Final = 1 << 20
+_NUMBER_BYTES: Final = 8
+
+
+Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
     """What a statement answered."""
 
-    table: pa.Table
+    names: tuple[str, ...]
     types: tuple[str, ...]
     """DuckDB's names of the columns' types."""
+    rows: pa.Table | list[Row]
+    """A list of Python's values where these were asked for, are few, and are the very same."""
     truncated: bool
     """There is more than was asked for, or than may be answered."""
+
+
+class _OtherValue(Exception):
+    """A value that is another one in Python."""
 
 
 class NotRun(InvalidInput):
@@ -62,8 +81,11 @@ def select(
     limit_s: float,
     memory_bytes: int,
     tables: Mapping[str, pa.Table] | None = None,
+    values: bool = False,
 ) -> Found:
     """Run one SELECT that a person wrote. `tables` are further ones, seen by this statement alone.
+
+    With `values` few rows come as Python's values: a table of Arrow takes the engine a second statement.
 
     It is stopped at the reader's deadline (`limit_s` is for the message), and where it takes more than half
     of `memory_bytes`, the instance's limit, for what cannot be written to disk. The calling thread gives way
@@ -82,16 +104,27 @@ def select(
             cursor.execute(statement, parameters or None)
             if cursor.description is None:
                 raise NotRun("The statement answers nothing.", rule="exactly one SELECT")
-            types = tuple(str(column[1]).strip('"') for column in cursor.description)
+            names, kinds = zip(*((column[0], column[1]) for column in cursor.description), strict=True)
+            types = tuple(str(kind).strip('"') for kind in kinds)
+            begun: list[Row] = []
+            if values and _VALUES.issuperset(types):
+                most = min(most_rows, _FEW_VALUES // len(types))
+                try:
+                    begun, whole = _begin(cursor, types, most, most_bytes)
+                except _OtherValue:
+                    cursor.execute(statement, parameters or None)
+                else:
+                    if whole:
+                        return Found(names=names, types=types, rows=begun, truncated=False)
             stream: Any = cursor.to_arrow_reader(_BATCH_ROWS)
             try:
-                table, truncated = _gathered(stream, most_rows, most_bytes)
+                rows, truncated = _gathered(begun, stream, most_rows, most_bytes)
             finally:
                 stream.close()
     finally:
         for name in tables or {}:
             cursor.unregister(name)
-    return Found(table=table, types=types, truncated=truncated)
+    return Found(names=names, types=types, rows=rows, truncated=truncated)
 
 
 def peek(reader: Reader, sql: str, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
@@ -118,11 +151,34 @@ def _select_of(sql: str) -> duckdb.Statement:
     return statement
 
 
-def _gathered(stream: pa.RecordBatchReader, most_rows: int, most_bytes: int) -> tuple[pa.Table, bool]:
-    """Rows up to the limits, and whether there are more."""
+def _begin(
+    cursor: duckdb.DuckDBPyConnection, types: Sequence[str], most_rows: int, most_bytes: int
+) -> tuple[list[Row], bool]:
+    """The first rows, few and short ones, and whether these are all. Raises _OtherValue."""
+    times = [place for place, kind in enumerate(types) if kind == _TIME]
+    rows: list[Row] = []
+    size = 0
+    while len(rows) < most_rows and size < min(_FEW_BYTES, most_bytes):
+        row = cursor.fetchone()
+        if row is None:
+            return rows, True
+        for place in times:
+            moment = row[place]
+            # Infinite ones come without a time zone, those beyond the year 9999 as texts.
+            if moment is not None and (not isinstance(moment, datetime) or moment.tzinfo is None):
+                raise _OtherValue
+        size += sum(len(value.encode()) if isinstance(value, str) else _NUMBER_BYTES for value in row)
+        rows.append(row)
+    return rows, False
+
+
+def _gathered(
+    begun: Sequence[Row], stream: pa.RecordBatchReader, most_rows: int, most_bytes: int
+) -> tuple[pa.Table, bool]:
+    """Rows up to the limits, the ones that were fetched first, and whether there are more."""
     batches: list[pa.RecordBatch] = []
     rows = size = 0
-    for batch in stream:
+    for batch in chain(_batches(begun, stream.schema), stream):
         room = most_rows - rows
         if batch.num_rows > room:
             batches.append(batch.slice(0, room))
@@ -142,6 +198,13 @@ def _gathered(stream: pa.RecordBatchReader, most_rows: int, most_bytes: int) -> 
         batches.append(batch)
         rows += batch.num_rows
     return pa.Table.from_batches(batches, stream.schema), False
+
+
+def _batches(rows: Sequence[Row], schema: pa.Schema) -> list[pa.RecordBatch]:
+    if not rows:
+        return []
+    columns = zip(zip(*rows, strict=True), schema.types, strict=True)
+    return [pa.record_batch([pa.array(values, kind) for values, kind in columns], schema=schema)]
 
 
 def _fitting(batch: pa.RecordBatch, most_bytes: int) -> pa.RecordBatch:

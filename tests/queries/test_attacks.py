@@ -70,7 +70,7 @@ class Place:
                 limit_s=limit_s,
                 memory_bytes=archive.memory_bytes,
             )
-        return arrow_answer(found.table).decode(errors="replace")
+        return arrow_answer(found.rows).decode(errors="replace")
 
     def state(self) -> tuple[object, ...]:
         """What no question may change."""

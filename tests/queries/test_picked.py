@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from eventcenter.archive import index, keys, segment, settle
@@ -197,7 +198,8 @@ def answers(world: World, sql: str, parameters: dict[str, Any]) -> tuple[list[An
                 limit_s=60,
                 memory_bytes=1 << 30,
             )
-            rows: list[Any] = found.table.to_pylist()
+            assert isinstance(found.rows, pa.Table)
+            rows: list[Any] = found.rows.to_pylist()
             return rows
 
         return run(sql), run(other.sql or sql)

@@ -208,10 +208,11 @@ class Made:
                         most_bytes=1 << 30,
                         limit_s=60,
                         memory_bytes=archive.memory_bytes,
+                        values=True,
                     )
                 except NotRun:
                     return "refused"
-                answer = json_answer(found.table, found.types, truncated=False, elapsed_ms=0)
+                answer = json_answer(found.names, found.types, found.rows, truncated=False, elapsed_ms=0)
                 parsed_answer = json.loads(answer, parse_int=str, parse_float=str)
                 rows = list(map(repr, parsed_answer["rows"]))
                 return repr((parsed_answer["columns"], rows if ordered else sorted(rows)))

@@ -32,7 +32,8 @@ COLUMNS: list[tuple[str, pa.Array, list[Any]]] = [
 def test_rows_hold_what_their_columns_hold(pieces: int) -> None:
     arrays = [pa.chunked_array([array] if pieces == 1 else [array[:2], array[2:]]) for _, array, _ in COLUMNS]
     table = pa.table(arrays, names=[str(place) for place in range(len(COLUMNS))])
-    answer = json_answer(table, tuple(kind for kind, _, _ in COLUMNS), truncated=False, elapsed_ms=1.5)
+    kinds = [kind for kind, _, _ in COLUMNS]
+    answer = json_answer(table.column_names, kinds, table, truncated=False, elapsed_ms=1.5)
     read = json.loads(answer)
     assert [column["type"] for column in read["columns"]] == [kind for kind, _, _ in COLUMNS]
     assert (read["truncated"], read["elapsed_ms"]) == (False, 1.5)
@@ -47,7 +48,7 @@ def test_rows_hold_what_their_columns_hold(pieces: int) -> None:
 @pytest.mark.parametrize("names", [[], ["a", "b"]])
 def test_no_rows(names: list[str]) -> None:
     table = pa.table({name: pa.array([], pa.string()) for name in names})
-    answer = json.loads(json_answer(table, ("VARCHAR",) * len(names), truncated=True, elapsed_ms=0))
+    answer = json.loads(json_answer(names, ["VARCHAR"] * len(names), table, truncated=True, elapsed_ms=0))
     assert answer["rows"] == []
     assert [column["name"] for column in answer["columns"]] == names
 
