@@ -41,7 +41,7 @@ _TIME: Final = "TIMESTAMP WITH TIME ZONE"
 _WHOLE: Final = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
 _VALUES: Final = frozenset({"VARCHAR", "JSON", "BOOLEAN", "DOUBLE", _TIME, *_WHOLE})
 """Types whose values are the very same in Python, but for times that it does not know."""
-_FEW_VALUES: Final = 256
+_FEW_VALUES: Final = 2048
 """So many values take less time one by one than a table of Arrow."""
 _FEW_BYTES: Final = 1 << 20
 _NUMBER_BYTES: Final = 8

@@ -12,13 +12,13 @@ from queries.tabular import json_answer
 from tests.queries.filling import TENANT, Filling
 
 PLAIN = """
-    i, (i % 2 = 0) AS even, -i AS less, (i + 18446744073709551000)::UBIGINT AS large, i::TINYINT AS tiny,
+    i, (i % 2 = 0) AS even, -i AS less, (i + 18446744073709551000)::UBIGINT AS large, (i % 100)::TINYINT AS tiny,
     i / 3 AS third, CASE WHEN i = 1 THEN NULL ELSE 'text ' || i || chr(34) || chr(233) || chr(0) END AS t,
     (CASE i % 3 WHEN 0 THEN '{"a":1e400}' WHEN 1 THEN '[1.50, null]' END)::JSON AS j,
     make_timestamptz(1793491200000000 + i * 500000) AS moment
 """
 COLUMNS = 9
-ROWS = 256 // COLUMNS
+ROWS = 2048 // COLUMNS
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def written(one: Found) -> bytes:
     return json_answer(one.names, one.types, one.rows, truncated=one.truncated, elapsed_ms=0)
 
 
-@pytest.mark.parametrize("rows", [0, 1, 2, ROWS - 1, ROWS, ROWS + 1, 100, 127])
+@pytest.mark.parametrize("rows", [0, 1, 2, ROWS - 1, ROWS, ROWS + 1, 1000])
 def test_the_same_however_many(filling: Filling, rows: int) -> None:
     sql = f"SELECT {PLAIN} FROM range({rows}) t(i)"
     few = found(filling, sql, values=True)
@@ -58,12 +58,12 @@ def test_the_same_however_many(filling: Filling, rows: int) -> None:
     assert written(few) == written(found(filling, sql, values=False))
 
 
-@pytest.mark.parametrize("most_rows", [1, 2, ROWS - 1, ROWS, ROWS + 1, 99, 100, 101])
+@pytest.mark.parametrize("most_rows", [1, ROWS - 1, ROWS, ROWS + 1, ROWS + 49, ROWS + 50, ROWS + 51])
 def test_a_limit_cuts_at_the_same_row(filling: Filling, most_rows: int) -> None:
-    sql = f"SELECT {PLAIN} FROM range(100) t(i)"
+    sql = f"SELECT {PLAIN} FROM range({ROWS + 50}) t(i)"
     few = found(filling, sql, values=True, most_rows=most_rows)
-    assert len(few.rows) == min(most_rows, 100)
-    assert few.truncated == (most_rows < 100)
+    assert len(few.rows) == min(most_rows, ROWS + 50)
+    assert few.truncated == (most_rows < ROWS + 50)
     assert written(few) == written(found(filling, sql, values=False, most_rows=most_rows))
 
 
@@ -97,7 +97,7 @@ def test_long_values_are_bounded_by_bytes(filling: Filling, most_bytes: int) -> 
         ("INTERVAL '1 month 2 days'", '"P1M2D"'),
     ],
 )
-@pytest.mark.parametrize("place", [0, 1, 500])
+@pytest.mark.parametrize("place", [0, 1, 2500])
 def test_values_that_python_does_not_hold(filling: Filling, value: str, text: str, place: int) -> None:
     sql = f"SELECT CASE WHEN i = {place} THEN {value} END AS v FROM range({place + 2}) t(i)"
     few = found(filling, sql, values=True)
