@@ -58,8 +58,8 @@ class Place:
     filling: Filling
     archives: Archives
 
-    def ask(self, sql: str, *, limit_s: float = LIMIT_S) -> str:
-        """Run a statement past the guard; what it answered, as Arrow's bytes."""
+    def ask(self, sql: str, *, limit_s: float = LIMIT_S, values: bool = False) -> str:
+        """Run a statement past the guard; what it answered, as text or as Arrow's bytes."""
         archive = self.archives.tenant(TENANT)
         with archive.reader(timeout_s=limit_s) as reader:
             found = select(
@@ -69,7 +69,10 @@ class Place:
                 most_bytes=4 * MIB,
                 limit_s=limit_s,
                 memory_bytes=archive.memory_bytes,
+                values=values,
             )
+        if isinstance(found.rows, list):
+            return repr(found.rows)
         return arrow_answer(found.rows).decode(errors="replace")
 
     def state(self) -> tuple[object, ...]:
@@ -106,7 +109,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     filling.archives.close()
 
 
-def test_the_third_wall_alone_lets_nothing_out(place: Place) -> None:
+@pytest.mark.parametrize("values", [False, True], ids=["arrow", "values"])
+def test_the_third_wall_alone_lets_nothing_out(place: Place, values: bool) -> None:
     before = place.state()
     inside = [
         sql.format(root=place.root, tenant=TENANT, other=OTHER) if "{root}" in sql else sql for sql in INSIDE
@@ -115,7 +119,7 @@ def test_the_third_wall_alone_lets_nothing_out(place: Place) -> None:
     for sql in [*WITHOUT_THE_GUARD, *inside]:
         began = time.monotonic()
         try:
-            said = place.ask(sql)
+            said = place.ask(sql, values=values)
             answered += 1
         except EventCenterError as error:
             said = str(error) if SECRET not in sql else ""

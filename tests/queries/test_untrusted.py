@@ -12,8 +12,9 @@ from queries.tabular import json_answer
 from tests.queries.filling import TENANT, Filling
 
 PLAIN = """
-    i, (i % 2 = 0) AS even, -i AS less, (i + 18446744073709550000)::UBIGINT AS large, (i % 100)::TINYINT AS tiny,
-    i / 3 AS third, CASE WHEN i = 1 THEN NULL ELSE 'text ' || i || chr(34) || chr(233) || chr(0) END AS t,
+    i, (i % 2 = 0) AS even, -i AS less, (i + 18446744073709550000)::UBIGINT AS large,
+    (i % 100)::TINYINT AS tiny, i / 3 AS third,
+    CASE WHEN i = 1 THEN NULL ELSE 'text ' || i || chr(34) || chr(233) || chr(0) END AS t,
     (CASE i % 3 WHEN 0 THEN '{"a":1e400}' WHEN 1 THEN '[1.50, null]' END)::JSON AS j,
     make_timestamptz(1793491200000000 + i * 500000) AS moment
 """
