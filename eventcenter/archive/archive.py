@@ -202,10 +202,10 @@ class Archive:
     ) -> list[Outcome]:
         """See `eventcenter.archive.load.load`.
 
-        `behind`: more waits than one load takes, and a table that is begun now promotes nothing.
+        `behind`: more waits than one load takes, and is loaded sooner into a table that promotes nothing.
         """
         with self._write() as instance:
-            if self._has_full_table(instance):
+            if self._has_full_table(instance) or (behind and self._has_promoting_table(instance)):
                 instance.rotate(promote=not behind)
             outcomes = loading.load(
                 instance.connection,
@@ -428,5 +428,13 @@ class Archive:
         return self._fresh_events or FRESH_EVENTS
 
     def _has_full_table(self, instance: Instance) -> bool:
-        held = instance.last_seq + 1 - instance.layout.current.first_seq
-        return held >= self.fresh_events or instance.fresh_bytes >= FRESH_BYTES
+        return _held(instance) >= self.fresh_events or instance.fresh_bytes >= FRESH_BYTES
+
+    def _has_promoting_table(self, instance: Instance) -> bool:
+        """Whether the current table promotes paths; an empty one is not worth another."""
+        return bool(instance.layout.current.paths) and _held(instance) > 0
+
+
+def _held(instance: Instance) -> int:
+    """How many events the current table has taken."""
+    return instance.last_seq + 1 - instance.layout.current.first_seq

@@ -119,6 +119,23 @@ def test_what_comes_faster_than_it_is_loaded_promotes_nothing(archives: Archives
     assert archive.layout().current.paths
 
 
+def test_a_flood_leaves_a_table_that_promotes_once(archives: Archives) -> None:
+    archive = archives.tenant("t")
+    ask_for(archive, *PATHS)
+    archive.rotate()
+    # Into an empty table, since another one would be as empty.
+    load(archive, 1, DATAS[:2], behind=True)
+    assert len(archive.layout().fresh) == 2
+    for number in (2, 3, 4):
+        load(archive, number, DATAS[:2], behind=True)
+    _, promoting, current = archive.layout().fresh
+    assert (len(promoting.paths), len(current.paths)) == (len(PATHS), 0)
+    agree(archive, promoting)
+    load(archive, 5, DATAS[:2])
+    assert archive.layout().current == current
+    assert archive.query("SELECT count(*) AS n FROM events") == [{"n": 10}]
+
+
 def test_the_newest_that_stay_fresh_keep_them(
     archives: Archives, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
