@@ -45,8 +45,6 @@ _FEW_VALUES: Final = 2048
 """So many values take less time one by one than a table of Arrow."""
 _FEW_BYTES: Final = 1 << 20
 _NUMBER_BYTES: Final = 8
-
-
 Row = tuple[Any, ...]
 
 
@@ -102,10 +100,11 @@ def select(
         with _explained(limit_s, stopper), stopper:
             # A relation would be bound twice, which takes as long as most questions.
             cursor.execute(statement, parameters or None)
-            if cursor.description is None:
+            described = cursor.description
+            if described is None:
                 raise NotRun("The statement answers nothing.", rule="exactly one SELECT")
-            names, kinds = zip(*((column[0], column[1]) for column in cursor.description), strict=True)
-            types = tuple(str(kind).strip('"') for kind in kinds)
+            names = tuple(column[0] for column in described)
+            types = tuple(str(column[1]).strip('"') for column in described)
             begun: list[Row] = []
             if values and _VALUES.issuperset(types):
                 most = min(most_rows, _FEW_VALUES // len(types))
